@@ -1,0 +1,1 @@
+"""Client of Arklet, the HTTP endpoint in every base."""

@@ -1,0 +1,1 @@
+"""Observe, plan, act: one controller by family, one by base."""

@@ -1,0 +1,1 @@
+"""A general library of informers, workqueue, writer, events and lease; it knows no modules."""

@@ -1,0 +1,1 @@
+"""Pure: a heap of bases that says where a module goes."""
