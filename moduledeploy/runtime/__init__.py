@@ -1,1 +1,5 @@
-"""What a process needs and no Kubernetes: clock, backoff, logging, metrics, health server."""
+"""What every process needs and no cluster knows: time, backoff, logs, metrics, health, signals.
+
+Nothing here imports Kubernetes or the domain; nothing here is a singleton: the composition root builds each part once
+and hands it on.
+"""

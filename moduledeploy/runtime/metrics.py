@@ -1,0 +1,364 @@
+"""Every metric of the process, declared once: name, help, labels, buckets.
+
+Names follow controller-runtime and client-go where those have the thing, so that published dashboards work; ours begin
+with `moduledeploy_`. Durations are seconds, sizes bytes. Each group is handed to the layer that moves it; all live in one
+injected registry. Series with a closed set of label values exist from the start, so that `rate()` sees a 0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+RECONCILE_RESULTS: Final = ("success", "error", "requeue", "requeue_after")
+ROLLOUT_RESULTS: Final = ("completed", "superseded", "rolled_back", "aborted", "failed")
+WAIT_REASONS: Final = ("confirmation", "paused", "interval")
+MODULE_OPERATIONS: Final = ("install", "replace", "uninstall")
+
+# controller-runtime, pkg/internal/controller/metrics.
+_RECONCILE_BUCKETS: Final = (
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5),
+    *(0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0),
+    *(6, 7, 8, 9, 10, 15, 20, 25, 30, 40, 50, 60),
+)
+# client-go, util/workqueue: ten nanoseconds to a thousand seconds.
+_QUEUE_BUCKETS: Final = tuple(10.0**exponent for exponent in range(-8, 4))
+_CLIENT_BUCKETS: Final = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
+_LIST_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_WATCH_BUCKETS: Final = (0.1, 1, 5, 15, 30, 60, 120, 300, 450, 600, 900)
+_ROLLOUT_BUCKETS: Final = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400)
+_WAIT_BUCKETS: Final = (0, 60, 300, 600, 1800, 3600, 7200, 14400, 28800, 86400)
+_BATCH_BUCKETS: Final = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
+_MODULE_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_ARKLET_BUCKETS: Final = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_METASPACE_BUCKETS: Final = tuple(float(2**20 * 2**power) for power in range(10))
+_PLACEMENT_BUCKETS: Final = tuple(10.0 ** (half / 2 - 5) for half in range(11))
+_LAG_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+
+class ReconcileMetrics:
+    """What the workers of a controller did, under controller-runtime's names."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        label = ["controller"]
+        self.total = Counter(
+            "controller_runtime_reconcile_total", "Reconciliations by result.", [*label, "result"], registry=registry
+        )
+        self.errors = Counter(
+            "controller_runtime_reconcile_errors_total", "Reconciliations that failed.", label, registry=registry
+        )
+        self.terminal_errors = Counter(
+            "controller_runtime_terminal_reconcile_errors_total",
+            "Reconciliations that failed in a way that no retry can help.",
+            label,
+            registry=registry,
+        )
+        self.panics = Counter(
+            "controller_runtime_reconcile_panics_total",
+            "Reconciliations that ended in an error nobody expected.",
+            label,
+            registry=registry,
+        )
+        self.timeouts = Counter(
+            "controller_runtime_reconcile_timeouts_total",
+            "Reconciliations cut off by their timeout.",
+            label,
+            registry=registry,
+        )
+        self.time = Histogram(
+            "controller_runtime_reconcile_time_seconds",
+            "Time of one reconciliation.",
+            label,
+            buckets=_RECONCILE_BUCKETS,
+            registry=registry,
+        )
+        self.workers = Gauge(
+            "controller_runtime_max_concurrent_reconciles", "Workers of the controller.", label, registry=registry
+        )
+        self.active_workers = Gauge(
+            "controller_runtime_active_workers", "Workers that are in a reconciliation now.", label, registry=registry
+        )
+
+
+class QueueMetrics:
+    """The workqueues, under client-go's names; `name` and `controller` carry the same value, as upstream."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        labels = ["name", "controller"]
+        self.depth = Gauge("workqueue_depth", "Keys ready to be worked on.", [*labels, "priority"], registry=registry)
+        self.adds = Counter("workqueue_adds_total", "Keys added.", labels, registry=registry)
+        self.retries = Counter("workqueue_retries_total", "Keys added with a delay.", labels, registry=registry)
+        self.queue_duration = Histogram(
+            "workqueue_queue_duration_seconds",
+            "Time a key was ready before a worker took it.",
+            labels,
+            buckets=_QUEUE_BUCKETS,
+            registry=registry,
+        )
+        self.work_duration = Histogram(
+            "workqueue_work_duration_seconds",
+            "Time a worker held a key.",
+            labels,
+            buckets=_QUEUE_BUCKETS,
+            registry=registry,
+        )
+        self.unfinished = Gauge(
+            "workqueue_unfinished_work_seconds", "Sum of the ages of the work in progress.", labels, registry=registry
+        )
+        self.longest_running = Gauge(
+            "workqueue_longest_running_processor_seconds",
+            "Age of the oldest work in progress.",
+            labels,
+            registry=registry,
+        )
+
+
+class ClientMetrics:
+    """Requests to the API server, under client-go's names; never labelled by object."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "rest_client_requests_total",
+            "Requests by HTTP status, method and host; <error> stands for no answer.",
+            ["code", "method", "host"],
+            registry=registry,
+        )
+        self.duration = Histogram(
+            "rest_client_request_duration_seconds",
+            "Time of one request, the wait for its answer's body included.",
+            ["verb", "host"],
+            buckets=_CLIENT_BUCKETS,
+            registry=registry,
+        )
+        self.rate_limiter_duration = Histogram(
+            "rest_client_rate_limiter_duration_seconds",
+            "Time a request waited for a free place or for the server's Retry-After.",
+            ["verb", "host"],
+            buckets=_CLIENT_BUCKETS,
+            registry=registry,
+        )
+        self.retries = Counter(
+            "rest_client_request_retries_total",
+            "Requests sent again because the server asked for it or the connection broke.",
+            ["code", "verb", "host"],
+            registry=registry,
+        )
+
+
+class InformerMetrics:
+    """Caches and the watches that fill them, one series set per kind."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        kind = ["kind"]
+        self.objects = Gauge("moduledeploy_cache_objects", "Objects in the cache.", kind, registry=registry)
+        self.synced = Gauge("moduledeploy_cache_synced", "1 once the cache was filled.", kind, registry=registry)
+        self.lists = Counter(
+            "moduledeploy_lists_total",
+            "Complete reads of a kind, as a stream or in pages, by result.",
+            [*kind, "mode", "result"],
+            registry=registry,
+        )
+        self.list_duration = Histogram(
+            "moduledeploy_list_duration_seconds",
+            "Time of one complete read of a kind.",
+            kind,
+            buckets=_LIST_BUCKETS,
+            registry=registry,
+        )
+        self.watches = Counter("moduledeploy_watches_total", "Watches opened.", kind, registry=registry)
+        self.short_watches = Counter(
+            "moduledeploy_short_watches_total", "Watches that ended within a second, empty.", kind, registry=registry
+        )
+        self.watch_duration = Histogram(
+            "moduledeploy_watch_duration_seconds", "Life of a watch.", kind, buckets=_WATCH_BUCKETS, registry=registry
+        )
+        self.restarts = Counter(
+            "moduledeploy_watch_restarts_total", "Watches opened again, by why.", [*kind, "reason"], registry=registry
+        )
+        self.events = Counter(
+            "moduledeploy_watch_events_total", "Events of watches.", [*kind, "type"], registry=registry
+        )
+        self.dropped = Counter(
+            "moduledeploy_watch_dropped_events_total",
+            "Objects and events that were left out, by why.",
+            [*kind, "reason"],
+            registry=registry,
+        )
+        self.last_activity = Gauge(
+            "moduledeploy_watch_last_activity_timestamp_seconds",
+            "When the server last sent something for this kind.",
+            kind,
+            registry=registry,
+        )
+        self.handler_errors = Counter(
+            "moduledeploy_handler_errors_total", "Changes whose handler failed.", [*kind, "handler"], registry=registry
+        )
+        self.stale_skips = Counter(
+            "moduledeploy_consistency_skips_total",
+            "Passes put off because the cache had not seen an own write yet.",
+            kind,
+            registry=registry,
+        )
+
+
+class EventMetrics:
+    """Kubernetes Events that were written or given up."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.written = Counter("moduledeploy_events_total", "Events written, by type.", ["type"], registry=registry)
+        self.dropped = Counter(
+            "moduledeploy_events_dropped_total", "Events given up, by why.", ["reason"], registry=registry
+        )
+        for type_ in ("Normal", "Warning"):
+            self.written.labels(type_)
+        for reason in ("full", "spam", "failed"):
+            self.dropped.labels(reason)
+
+
+class ElectionMetrics:
+    """Leadership, under client-go's names."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.master_status = Gauge(
+            "leader_election_master_status", "1 while this process leads.", ["name"], registry=registry
+        )
+        self.slowpath = Counter(
+            "leader_election_slowpath_total", "Renewals that had to read the lease first.", ["name"], registry=registry
+        )
+
+
+class ArkletMetrics:
+    """Calls to the bases."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "moduledeploy_arklet_requests_total",
+            "Calls by command and the answer's word in upper case, or busy, timeout, connect, protocol.",
+            ["command", "code"],
+            registry=registry,
+        )
+        self.duration = Histogram(
+            "moduledeploy_arklet_request_duration_seconds",
+            "Time of one call.",
+            ["command"],
+            buckets=_ARKLET_BUCKETS,
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "moduledeploy_arklet_requests_in_flight", "Calls that wait for an answer.", ["command"], registry=registry
+        )
+        self.metaspace = Histogram(
+            "moduledeploy_arklet_install_metaspace_bytes",
+            "Metaspace that one install took, as the base reports it.",
+            buckets=_METASPACE_BUCKETS,
+            registry=registry,
+        )
+
+
+class RolloutMetrics:
+    """What rollouts came to and how long they took, without names of objects."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.rollouts = Counter("moduledeploy_rollouts_total", "Rollouts by result.", ["result"], registry=registry)
+        self.duration = _duration(
+            "moduledeploy_rollout_duration_seconds", "Rollout, begin to end.", ["result"], _ROLLOUT_BUCKETS, registry
+        )
+        self.active_duration = _duration(
+            "moduledeploy_rollout_active_duration_seconds",
+            "Rollout without the time it waited for people and gray time.",
+            ["result"],
+            _ROLLOUT_BUCKETS,
+            registry,
+        )
+        self.wait_duration = _duration(
+            "moduledeploy_wait_duration_seconds", "One wait of a rollout.", ["reason"], _WAIT_BUCKETS, registry
+        )
+        self.batch_duration = _duration(
+            "moduledeploy_batch_duration_seconds", "One batch, begin to end.", ["result"], _BATCH_BUCKETS, registry
+        )
+        self.module_ready_duration = _duration(
+            "moduledeploy_module_ready_duration_seconds",
+            "One module's way from decision to done.",
+            ["operation"],
+            _MODULE_BUCKETS,
+            registry,
+        )
+        for result in ROLLOUT_RESULTS:
+            self.rollouts.labels(result)
+            self.duration.labels(result)
+            self.active_duration.labels(result)
+        for reason in WAIT_REASONS:
+            self.wait_duration.labels(reason)
+        for result in ("completed", "failed", "superseded"):
+            self.batch_duration.labels(result)
+        for operation in MODULE_OPERATIONS:
+            self.module_ready_duration.labels(operation)
+
+
+class PlacementMetrics:
+    """Decisions of the placement."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.decisions = Counter(
+            "moduledeploy_placement_decisions_total", "Replicas placed or not.", ["policy", "result"], registry=registry
+        )
+        self.duration = _duration(
+            "moduledeploy_placement_duration_seconds",
+            "One call of the placement.",
+            ["policy"],
+            _PLACEMENT_BUCKETS,
+            registry,
+        )
+        for policy in ("scatter", "stacking"):
+            self.duration.labels(policy)
+            for result in ("placed", "unschedulable"):
+                self.decisions.labels(policy, result)
+
+
+class ProcessMetrics:
+    """The process itself."""
+
+    def __init__(self, registry: CollectorRegistry, version: str) -> None:
+        self.loop_lag = Histogram(
+            "moduledeploy_event_loop_lag_seconds",
+            "How much later than asked for the event loop came back.",
+            buckets=_LAG_BUCKETS,
+            registry=registry,
+        )
+        self.build = Info("moduledeploy_build", "What is running.", registry=registry)
+        self.build.info({"version": version})
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+
+
+class Metrics:
+    """All groups in one registry of their own; build as many as there are processes or tests."""
+
+    def __init__(self, *, version: str = "unknown") -> None:
+        # The _created series double every counter and nothing reads them.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it untyped
+        self.registry: Final = CollectorRegistry()
+        self.reconcile: Final = ReconcileMetrics(self.registry)
+        self.queue: Final = QueueMetrics(self.registry)
+        self.client: Final = ClientMetrics(self.registry)
+        self.informer: Final = InformerMetrics(self.registry)
+        self.events: Final = EventMetrics(self.registry)
+        self.election: Final = ElectionMetrics(self.registry)
+        self.arklet: Final = ArkletMetrics(self.registry)
+        self.rollout: Final = RolloutMetrics(self.registry)
+        self.placement: Final = PlacementMetrics(self.registry)
+        self.process: Final = ProcessMetrics(self.registry, version)
+
+
+def _duration(
+    name: str, text: str, labels: Iterable[str], buckets: Sequence[float], registry: CollectorRegistry
+) -> Histogram:
+    return Histogram(name, text, list(labels), buckets=buckets, registry=registry)
