@@ -25,7 +25,7 @@ _CONDITION_STATUS: Final = {"True": True, "False": False}
 
 
 def decode_deployment_status(status: dict[str, Any]) -> DeploymentStatus:
-    """ModuleDeployment.status; an absent field has its first value. Raises DecodeError where somebody else wrote to it."""
+    """ModuleDeployment.status; absent fields have their first value. Raises DecodeError where others wrote to it."""
     fields = Fields.of("status", status)
     return DeploymentStatus(
         observed_generation=fields.integer("observedGeneration", default=0, most=2**63 - 1),

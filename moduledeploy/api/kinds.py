@@ -1,7 +1,7 @@
 """The three kinds as they are on the wire.
 
 A Module is read often and by the ten thousand: all of it is typed. The specs of ModuleDeployments and
-ModuleReplicaSets are written by people: they stay as they came until `decode` reads them with errors that name the field.
+ModuleReplicaSets are written by people: they stay as they came until `decode` reads them, naming what is wrong.
 """
 
 from __future__ import annotations
