@@ -1,8 +1,8 @@
 """Every metric of the process, declared once: name, help, labels, buckets.
 
 Names follow controller-runtime and client-go where those have the thing, so that published dashboards work; ours begin
-with `moduledeploy_`. Durations are seconds, sizes bytes. Each group is handed to the layer that moves it; all live in one
-injected registry. Series with a closed set of label values exist from the start, so that `rate()` sees a 0.
+with `moduledeploy_`. Durations are seconds, sizes bytes. Each group is handed to the layer that moves it, all live in
+one injected registry. Series with a closed set of label values exist from the start, so that `rate()` sees a 0.
 """
 
 from __future__ import annotations
