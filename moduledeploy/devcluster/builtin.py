@@ -1,0 +1,103 @@
+"""The strategy of built-in kinds: types from a notation, and plain functions where a kind has rules of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from moduledeploy.devcluster import objectmeta
+from moduledeploy.devcluster.errors import FieldError, Object, bad_request
+from moduledeploy.devcluster.resources import Decoded, Resource
+from moduledeploy.devcluster.types import Reading, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _nothing(_: Object) -> None:
+    pass
+
+
+def _no_problems(_: Object) -> list[FieldError]:
+    return []
+
+
+def _no_changes(_new: Object, _old: Object) -> list[FieldError]:
+    return []
+
+
+def _no_fields(_: Object) -> dict[str, str]:
+    return {}
+
+
+def _no_grace(_obj: Object, _requested: int | None) -> int | None:
+    return None
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class BuiltInStrategy:
+    """The rules of one built-in kind; `moduledeploy.devcluster.resources.Strategy` says what each is for."""
+
+    struct: Type  # of the whole object; its metadata is checked apart
+    has_generation: bool = False
+    has_status: bool = False  # status is dropped from writes that are not on the subresource
+    unconditional_update: bool = True
+    create_on_update: bool = False
+    returns_deleted: bool = False
+    typed: bool = True
+    strategic: bool = True
+    defaults: Callable[[Object], None] = _nothing
+    prepare: Callable[[Object], None] = _nothing  # on creation, after defaults
+    status_keeps: tuple[str, ...] = ("spec",)  # what a status write can't touch
+    problems: Callable[[Object], list[FieldError]] = _no_problems
+    changes: Callable[[Object, Object], list[FieldError]] = _no_changes
+    update: Callable[[Object, Object], None] = lambda _new, _old: None
+    grace: Callable[[Object, int | None], int | None] = _no_grace
+    fields: Callable[[Object], dict[str, str]] = _no_fields
+
+    def decode(self, obj: Object, resource: Resource) -> Decoded:
+        kind = obj.get("kind") or resource.kind
+        version = obj.get("apiVersion") or resource.api_version
+        if version != resource.api_version:
+            raise bad_request(
+                f"the API version in the data ({version}) does not match the expected API version ({resource.api_version})"
+            )
+        if kind != resource.kind:
+            raise bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}')
+        reading = Reading(kind, version)
+        meta = objectmeta.check_types(obj.get("metadata") or {}, reading.unknown)
+        rest = {name: value for name, value in obj.items() if name not in {"apiVersion", "kind", "metadata"}}
+        body = reading.struct(rest, self.struct, "")
+        decoded = {"kind": kind, "apiVersion": version, "metadata": meta, **body}
+        self.defaults(decoded)
+        return Decoded(decoded, tuple(reading.unknown))
+
+    def prepare_create(self, obj: Object) -> None:
+        if self.has_status:
+            obj["status"] = {}
+        self.prepare(obj)
+
+    def prepare_update(self, new: Object, old: Object, subresource: str) -> None:
+        if subresource == "status":
+            for field in self.status_keeps:
+                if field in old:
+                    new[field] = old[field]
+                else:
+                    new.pop(field, None)
+            return
+        if self.has_status and not subresource:
+            new["status"] = old.get("status", {})
+        self.update(new, old)
+
+    def validate_create(self, obj: Object) -> list[FieldError]:
+        return self.problems(obj)
+
+    def validate_update(self, new: Object, old: Object, subresource: str) -> list[FieldError]:
+        return [] if subresource == "status" else self.problems(new) + self.changes(new, old)
+
+    def spec_changed(self, new: Object, old: Object) -> bool:
+        return bool(new.get("spec") != old.get("spec"))
+
+    def schema(self) -> Type:
+        return self.struct

@@ -1,0 +1,193 @@
+"""The rules for `metadata`, the same for every kind.
+
+Follows k8s.io/apimachinery api/validation (objectmeta.go) and the generic registry's BeforeCreate and BeforeUpdate.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+from moduledeploy.devcluster.errors import (
+    FORBIDDEN,
+    INVALID,
+    REQUIRED,
+    TOO_LONG,
+    TYPE_INVALID,
+    FieldError,
+    bad_request,
+)
+from moduledeploy.devcluster.names import NAME_RULES, label_value_problem, qualified_name_problem
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from moduledeploy.devcluster.resources import Resource
+    from moduledeploy.devcluster.storage import Object
+
+_SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"  # apiserver names.go: no vowels, nothing that looks alike
+_MAX_GENERATED: Final = 63
+_MAX_ANNOTATIONS: Final = 256 * 1024
+_IMMUTABLE: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_STANDARD_FINALIZERS: Final = frozenset({"foregroundDeletion", "orphan", "kubernetes"})
+_STRINGS: Final = ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion")
+_FIELDS: Final = frozenset(
+    {*_STRINGS, "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "labels",
+     "annotations", "ownerReferences", "finalizers", "managedFields"}
+)  # fmt: skip
+
+
+def timestamp(now: datetime) -> str:
+    """An instant as metadata writes it: UTC, whole seconds."""
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def generate_name(prefix: str) -> str:
+    """The prefix with five random letters, cut to fit 63 characters."""
+    suffix = "".join(random.choices(_SUFFIX_LETTERS, k=5))  # noqa: S311 - a name, no secret
+    return prefix[: _MAX_GENERATED - 5] + suffix
+
+
+def fill_new(meta: Object, now: datetime) -> None:
+    """What the system sets at creation; whatever the client sent of it is lost."""
+    for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        meta.pop(field, None)
+    meta["creationTimestamp"] = timestamp(now)
+    meta["uid"] = str(uuid.uuid4())
+    if meta.get("generateName") and not meta.get("name"):
+        meta["name"] = generate_name(meta["generateName"])
+
+
+def carry_over(new: Object, old: Object) -> None:
+    """What an update may leave out and can't change by leaving it out."""
+    for field in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "namespace"):
+        if field in old and not new.get(field):
+            new[field] = old[field]
+    if "generation" in old:
+        new["generation"] = old["generation"]
+    else:
+        new.pop("generation", None)
+    new.pop("selfLink", None)
+
+
+def drop_empty(meta: Object) -> None:
+    """Leave out what a real server leaves out: empty maps, lists, strings and nulls."""
+    for field in [field for field, value in meta.items() if value in (None, "", {}, [])]:
+        del meta[field]
+
+
+def check_types(meta: Any, strict: list[str]) -> Object:
+    """`metadata` with known fields only; raises ApiError 400 where a field has the wrong type."""
+    if not isinstance(meta, dict):
+        raise bad_request("metadata: expected an object")
+    for field in _STRINGS:
+        if meta.get(field) is not None and not isinstance(meta[field], str):
+            raise bad_request(f"json: cannot unmarshal into field ObjectMeta.metadata.{field} of type string")
+    for field in ("labels", "annotations"):
+        value = meta.get(field)
+        if value is not None and not _strings_only(value):
+            raise bad_request(
+                f"json: cannot unmarshal into field ObjectMeta.metadata.{field} of type map[string]string"
+            )
+    for field in ("finalizers", "ownerReferences", "managedFields"):
+        if meta.get(field) is not None and not isinstance(meta[field], list):
+            raise bad_request(f"json: cannot unmarshal into field ObjectMeta.metadata.{field} of type []")
+    strict.extend(f'unknown field "metadata.{field}"' for field in meta if field not in _FIELDS)
+    return {field: value for field, value in meta.items() if field in _FIELDS}
+
+
+def _strings_only(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, str) or item is None for item in value.values())
+
+
+def validate_new(meta: Object, resource: Resource) -> list[FieldError]:
+    """Problems of the metadata of an object to be created."""
+    problems: list[FieldError] = []
+    rule = NAME_RULES[resource.name_rule]
+    prefix = meta.get("generateName", "")
+    if prefix and (problem := rule(prefix.rstrip("-.") or prefix)):
+        problems.append(FieldError(INVALID, "metadata.generateName", prefix, problem))
+    name = meta.get("name", "")
+    if not name:
+        problems.append(FieldError(REQUIRED, "metadata.name", None, "name or generateName is required"))
+    elif problem := rule(name):
+        problems.append(FieldError(INVALID, "metadata.name", name, problem))
+    if resource.namespaced and not meta.get("namespace"):
+        problems.append(FieldError(REQUIRED, "metadata.namespace"))
+    if not resource.namespaced and meta.get("namespace"):
+        problems.append(FieldError(FORBIDDEN, "metadata.namespace", None, "not allowed on this type"))
+    return problems + validate_common(meta)
+
+
+def validate_common(meta: Object) -> list[FieldError]:
+    """Labels, annotations, owner references and finalizers."""
+    problems = label_problems(meta.get("labels") or {}, "metadata.labels")
+    problems += _annotation_problems(meta.get("annotations") or {})
+    problems += _owner_problems(meta.get("ownerReferences") or [])
+    for finalizer in meta.get("finalizers") or []:
+        if problem := qualified_name_problem(finalizer):
+            problems.append(FieldError(INVALID, "metadata.finalizers", finalizer, problem))
+        elif "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            detail = "name is neither a standard finalizer name nor is it fully qualified"
+            problems.append(FieldError(INVALID, "metadata.finalizers", finalizer, detail))
+    return problems
+
+
+def label_problems(labels: Object, path: str) -> list[FieldError]:
+    """Keys and values that can't be labels, all under one path as a real server reports them."""
+    problems = []
+    for key, value in labels.items():
+        if problem := qualified_name_problem(key):
+            problems.append(FieldError(INVALID, path, key, problem))
+        if problem := label_value_problem(value or ""):
+            problems.append(FieldError(INVALID, path, value, problem))
+    return problems
+
+
+def _annotation_problems(annotations: Object) -> list[FieldError]:
+    problems = []
+    for key in annotations:
+        if problem := qualified_name_problem(key.lower()):
+            problems.append(FieldError(INVALID, "metadata.annotations", key, problem))
+    if sum(len(key) + len(value or "") for key, value in annotations.items()) > _MAX_ANNOTATIONS:
+        detail = f"may not be more than {_MAX_ANNOTATIONS} bytes"
+        problems.append(FieldError(TOO_LONG, "metadata.annotations", None, detail))
+    return problems
+
+
+def _owner_problems(owners: list[Any]) -> list[FieldError]:
+    problems = []
+    controllers = 0
+    for owner in owners:
+        if not isinstance(owner, dict):
+            problems.append(FieldError(TYPE_INVALID, "metadata.ownerReferences", owner))
+            continue
+        problems += [
+            FieldError(INVALID, f"metadata.ownerReferences.{field}", owner.get(field), "must not be empty")
+            for field in ("apiVersion", "kind", "name", "uid")
+            if not owner.get(field)
+        ]
+        if owner.get("apiVersion") == "v1" and owner.get("kind") == "Event":
+            problems.append(FieldError(INVALID, "metadata.ownerReferences", owner, "an Event can't own anything"))
+        controllers += bool(owner.get("controller"))
+    if controllers > 1:
+        detail = "only one reference can have controller set to true"
+        problems.append(FieldError(INVALID, "metadata.ownerReferences", owners, detail))
+    return problems
+
+
+def validate_changed(new: Object, old: Object) -> list[FieldError]:
+    """Problems of updated metadata: what may not change, and no new finalizers on what is being deleted."""
+    problems = []
+    if old.get("deletionTimestamp"):
+        added = [f for f in new.get("finalizers") or [] if f not in (old.get("finalizers") or [])]
+        if added:
+            detail = f"no new finalizers can be added if the object is being deleted, found new finalizers {added}"
+            problems.append(FieldError(FORBIDDEN, "metadata.finalizers", None, detail))
+    if not new.get("resourceVersion"):
+        problems.append(FieldError(INVALID, "metadata.resourceVersion", "", "must be specified for an update"))
+    for field in _IMMUTABLE:
+        if new.get(field) != old.get(field):
+            problems.append(FieldError(INVALID, f"metadata.{field}", new.get(field), "field is immutable"))
+    return problems + validate_common(new)

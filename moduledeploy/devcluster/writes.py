@@ -1,0 +1,241 @@
+"""The one path of every write: decode, admit, prepare, validate, track field managers, commit.
+
+Order and refusals follow kube-apiserver's generic registry (registry/generic/registry/store.go, registry/rest).
+HTTP handlers and the in-process API call the same methods.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal
+
+import attrs
+
+from moduledeploy.devcluster import deletion, objectmeta
+from moduledeploy.devcluster.errors import (
+    INVALID,
+    ApiError,
+    FieldError,
+    already_exists,
+    bad_request,
+    conflict,
+    invalid,
+    not_found,
+    unknown,
+)
+from moduledeploy.devcluster.managedfields import FieldManagers
+from moduledeploy.devcluster.patches import merge_patch
+from moduledeploy.devcluster.storage import Key, Object, Record, Store, copy_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from moduledeploy.devcluster.deletion import DeleteOptions
+    from moduledeploy.devcluster.resources import Register, Resource
+
+    Patch = Callable[[Object], Object]
+    Admission = Callable[["Writes", Resource, Object, Object | None, str], None]
+
+FieldValidation = Literal["Strict", "Warn", "Ignore"]
+
+_MODIFIED: Final = "the object has been modified; please apply your changes to the latest version and try again"
+_GENERATED_TRIES: Final = 8  # registry/generic/registry/store.go, retries of a generated name
+
+
+@attrs.frozen(kw_only=True)
+class WriteOptions:
+    """What a request says about a write besides the object."""
+
+    manager: str = "unknown"
+    subresource: str = ""
+    dry_run: bool = False
+    field_validation: FieldValidation = "Warn"
+    uid: str | None = None  # precondition
+    name: str = ""  # of the object, for creates on a subresource
+
+
+@attrs.frozen
+class Outcome:
+    """The object as it is now, whether it was created, and warnings for the client."""
+
+    obj: Object
+    created: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@attrs.define(eq=False, kw_only=True)
+class Writes:
+    """Changes objects by the rules of their resources; the only writer of the store."""
+
+    store: Store
+    register: Register
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    admissions: list[Admission] = attrs.field(factory=list)
+    managers: FieldManagers = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.managers = FieldManagers(self.now)
+
+    def decode(self, resource: Resource, obj: Object, options: WriteOptions) -> tuple[Object, tuple[str, ...]]:
+        """The object by its schema, and warnings; raises ApiError 400 for unknown fields when validation is Strict."""
+        decoded = resource.strategy.decode(obj, resource)
+        if not decoded.unknown or options.field_validation == "Ignore":
+            return decoded.obj, ()
+        if options.field_validation == "Strict":
+            raise bad_request("strict decoding error: " + ", ".join(decoded.unknown))
+        return decoded.obj, decoded.unknown
+
+    def create(self, resource: Resource, namespace: str, body: Object, options: WriteOptions) -> Object:
+        """Create; see `create_outcome`."""
+        return self.create_outcome(resource, namespace, body, options).obj
+
+    def create_outcome(self, resource: Resource, namespace: str, body: Object, options: WriteOptions) -> Outcome:
+        """Create from a body that may have come from anywhere; raises ApiError 400, 403, 404, 409, 422."""
+        obj, warnings = self.decode(resource, body, options)
+        meta = obj["metadata"]
+        self._match_namespace(resource, namespace, meta)
+        self._admit(resource, obj, None, options.subresource)
+        generated = bool(meta.get("generateName")) and not meta.get("name")
+        for _ in range(_GENERATED_TRIES):
+            if generated:
+                meta.pop("name", None)
+            self._prepare_new(resource, obj)
+            key = (meta.get("namespace", ""), meta["name"])
+            if self.store.get(resource.table, key) is None:
+                break
+        else:
+            raise already_exists(resource.plural, resource.group, meta["name"])
+        if self.store.get(resource.table, key) is not None:
+            raise already_exists(resource.plural, resource.group, meta["name"])
+        if meta.get("resourceVersion"):
+            raise unknown("resourceVersion should not be set on objects to be created")
+        self.managers.created(resource, obj, options)
+        if options.dry_run:
+            meta.pop("resourceVersion", None)
+            return Outcome(obj, created=True, warnings=warnings)
+        return Outcome(self.store.put(resource.table, key, obj).obj, created=True, warnings=warnings)
+
+    def _prepare_new(self, resource: Resource, obj: Object) -> None:
+        meta = obj["metadata"]
+        objectmeta.fill_new(meta, self.now())
+        meta.pop("generation", None)
+        if resource.strategy.has_generation:
+            meta["generation"] = 1
+        resource.strategy.prepare_create(obj)
+        problems = objectmeta.validate_new(meta, resource) + resource.strategy.validate_create(obj)
+        if problems:
+            group = obj["apiVersion"].rpartition("/")[0]
+            raise invalid(obj["kind"], group, meta.get("name", ""), problems)
+        objectmeta.drop_empty(meta)
+
+    def replace(self, resource: Resource, key: Key, body: Object, options: WriteOptions) -> Outcome:
+        """Replace by a whole object; raises ApiError 400, 404, 409, 422."""
+        obj, warnings = self.decode(resource, body, options)
+        meta = obj["metadata"]
+        self._match_namespace(resource, key[0], meta)
+        if meta.get("name") != key[1]:
+            raise bad_request(
+                f"the name of the object ({meta.get('name', '')}) does not match the name on the URL ({key[1]})"
+            )
+        record = self.store.get(resource.table, key)
+        if record is None:
+            return self._replace_missing(resource, key, obj, options)
+        if meta.get("uid"):
+            options = attrs.evolve(options, uid=meta["uid"])
+        if not meta.get("resourceVersion") and resource.strategy.unconditional_update:
+            meta["resourceVersion"] = str(record.version)
+        return attrs.evolve(self._update(resource, record, obj, options), warnings=warnings)
+
+    def _replace_missing(self, resource: Resource, key: Key, obj: Object, options: WriteOptions) -> Outcome:
+        if not resource.strategy.create_on_update or options.subresource:
+            raise not_found(resource.plural, resource.group, key[1])
+        if obj["metadata"].get("uid"):
+            raise conflict(resource.plural, resource.group, key[1], "Precondition failed: UID in precondition")
+        obj["metadata"].pop("resourceVersion", None)
+        return self.create_outcome(resource, key[0], obj, options)
+
+    def merge(self, resource: Resource, key: Key, patch: Object, options: WriteOptions) -> Outcome:
+        """JSON merge patch (RFC 7386)."""
+        return self.patch(resource, key, lambda obj: merge_patch(obj, patch), options)
+
+    def patch(self, resource: Resource, key: Key, patch: Patch, options: WriteOptions) -> Outcome:
+        """Change what is there by `patch`, which gets a private copy in the request's version of the resource."""
+        record = self.store.get(resource.table, key)
+        if record is None:
+            raise not_found(resource.plural, resource.group, key[1])
+        current = copy_object(record.obj)
+        current["apiVersion"] = resource.api_version
+        obj, warnings = self.decode(resource, patch(current), options)
+        return attrs.evolve(self._update(resource, record, obj, options), warnings=warnings)
+
+    def _update(self, resource: Resource, record: Record, obj: Object, options: WriteOptions) -> Outcome:
+        old = record.obj
+        plural, group, name = resource.plural, resource.group, record.key[1]
+        if options.uid and options.uid != old["metadata"]["uid"]:
+            detail = (
+                f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {old['metadata']['uid']}"
+            )
+            raise conflict(plural, group, name, detail)
+        version = obj["metadata"].get("resourceVersion")
+        if not version or version == "0":
+            problem = FieldError(INVALID, "metadata.resourceVersion", 0, "must be specified for an update")
+            raise invalid(plural, group, name, [problem])
+        if version != str(record.version):
+            if not version.isdigit():
+                raise unknown(f'strconv.ParseUint: parsing "{version}": invalid syntax')
+            raise conflict(plural, group, name, _MODIFIED)
+        self.prepare_changed(resource, obj, old, options)
+        return self.finish_update(resource, record, obj, options)
+
+    def prepare_changed(self, resource: Resource, obj: Object, old: Object, options: WriteOptions) -> None:
+        """Everything between the precondition and the commit of an update."""
+        strategy = resource.strategy
+        managed = obj["metadata"].get("managedFields")
+        objectmeta.carry_over(obj["metadata"], old["metadata"])
+        strategy.prepare_update(obj, old, options.subresource)
+        if managed is not None:
+            obj["metadata"]["managedFields"] = managed
+        self._admit(resource, obj, old, options.subresource)
+        problems = objectmeta.validate_changed(obj["metadata"], old["metadata"])
+        problems += strategy.validate_update(obj, old, options.subresource)
+        if problems:
+            group = obj["apiVersion"].rpartition("/")[0]
+            raise invalid(obj["kind"], group, obj["metadata"]["name"], problems)
+        objectmeta.drop_empty(obj["metadata"])
+        if strategy.has_generation and options.subresource != "status" and strategy.spec_changed(obj, old):
+            obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+    def finish_update(self, resource: Resource, record: Record, obj: Object, options: WriteOptions) -> Outcome:
+        """Commit an update whose managedFields are to be derived from what changed; nothing changed, nothing written."""
+        self.managers.updated(resource, obj, record.obj, options)
+        return self.commit_update(resource, record, obj, options)
+
+    def commit_update(self, resource: Resource, record: Record, obj: Object, options: WriteOptions) -> Outcome:
+        """Commit an update as it is; the last finalizer gone from what is being deleted deletes it."""
+        obj["metadata"]["resourceVersion"] = str(record.version)
+        if obj == record.obj:
+            return Outcome(record.obj)
+        if options.dry_run:
+            return Outcome(obj)
+        if deletion.is_finished(obj, record.obj, resource.plural):
+            self.store.remove(resource.table, record.key, obj)
+            return Outcome(obj)
+        return Outcome(self.store.put(resource.table, record.key, obj).obj)
+
+    def delete(self, resource: Resource, key: Key, options: DeleteOptions) -> deletion.Deleted:
+        """Delete one object; see `deletion.delete`."""
+        return deletion.delete(self, resource, key, options)
+
+    def _match_namespace(self, resource: Resource, namespace: str, meta: Object) -> None:
+        if not resource.namespaced:
+            return
+        if meta.get("namespace") and meta["namespace"] != namespace:
+            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        meta["namespace"] = namespace
+
+    def _admit(self, resource: Resource, obj: Object, old: Object | None, subresource: str) -> None:
+        for admit in self.admissions:
+            admit(self, resource, obj, old, subresource)
+
+
+__all__ = ["ApiError", "FieldValidation", "Outcome", "WriteOptions", "Writes"]
