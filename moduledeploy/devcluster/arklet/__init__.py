@@ -1,0 +1,26 @@
+"""A simulated Arklet: on the wire it can't be told from a real one; of its JVM only what Arklet shows is kept.
+
+`SimulatedArklet` is the base's state without the wire, `ArkletPorts` serves many of them, `run_arklet` is one process.
+"""
+
+from moduledeploy.devcluster.arklet.behaviour import PREFIX, AnnotationError, Behaviour, behaviour_from_annotations
+from moduledeploy.devcluster.arklet.jars import RECORDED_FOLDER, ModuleFolder
+from moduledeploy.devcluster.arklet.machine import JvmStopped, SimulatedArklet
+from moduledeploy.devcluster.arklet.operations import Effects
+from moduledeploy.devcluster.arklet.process import parse_address, run_arklet
+from moduledeploy.devcluster.arklet.wire import ArkletPorts
+
+__all__ = [
+    "PREFIX",
+    "RECORDED_FOLDER",
+    "AnnotationError",
+    "ArkletPorts",
+    "Behaviour",
+    "Effects",
+    "JvmStopped",
+    "ModuleFolder",
+    "SimulatedArklet",
+    "behaviour_from_annotations",
+    "parse_address",
+    "run_arklet",
+]

@@ -1,0 +1,41 @@
+"""One simulated Arklet as a process of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import sys
+
+import anyio
+
+from moduledeploy.devcluster.arklet.jars import RECORDED_FOLDER
+from moduledeploy.devcluster.arklet.machine import SimulatedArklet
+from moduledeploy.devcluster.arklet.wire import ArkletPorts
+from moduledeploy.runtime.clock import SystemClock
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """`IP:PORT` on this machine's loopback; raises `ValueError` with what is allowed."""
+    host, colon, port = address.rpartition(":")
+    try:
+        is_loopback = ipaddress.IPv4Address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not (colon and is_loopback and port.isdigit() and int(port) < 65536):
+        raise ValueError(f"{address!r} is no address of a simulated Arklet: it takes IP:PORT in 127.0.0.0/8")
+    return host, int(port)
+
+
+async def run_arklet(address: str) -> None:
+    """Answer as an idle base at `IP:PORT` until SIGTERM or SIGINT; one line on standard output tells that it is ready.
+
+    Raises `ValueError` for an address that isn't loopback, OSError for one that is taken.
+    """
+    host, port = parse_address(address)
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with ArkletPorts() as ports:
+            arklet = SimulatedArklet(identity=host, clock=SystemClock(), spawn=ports.spawn, folder=RECORDED_FOLDER)
+            number = ports.open(host, port, arklet)
+            sys.stdout.write(f"arklet ready at {host}:{number}\n")
+            sys.stdout.flush()
+            await anext(aiter(signals))

@@ -1,0 +1,160 @@
+"""Arklet on the network: answers without headers, a connection for each, and silence for what is no JSON object.
+
+Connections are dealt round-robin to two event loops per core, and a command holds its loop until it has ended: whatever is
+dealt to that loop later waits.  A client that goes away cancels nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import attrs
+
+from moduledeploy.devcluster.arklet.fields import Unreadable, read_body
+from moduledeploy.devcluster.arklet.machine import JvmStopped
+from moduledeploy.devcluster.arklet.requests import Continue, Oversized, Request, RequestParser
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from anyio.abc import TaskGroup
+
+    from moduledeploy.devcluster.arklet.machine import SimulatedArklet
+
+_OK: Final = b"HTTP/1.1 200 OK\r\n\r\n"
+_NOT_POST_TEXT: Final = b"POST http request only supported by arklet"
+_NOT_POST: Final = b"HTTP/1.1 500 Internal Server Error\r\nContent_Length: %d\r\n\r\n%s" % (
+    len(_NOT_POST_TEXT),
+    _NOT_POST_TEXT,
+)
+_TOO_LARGE: Final = b"HTTP/1.1 413 Request Entity Too Large\r\ncontent-length: 0\r\n\r\n"
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LONGEST_SILENCE_S: Final = 3600.0  # a real Arklet has no limit; a forgotten connection shall not live for ever here
+_BACKLOG: Final = 128
+
+
+@attrs.define(eq=False)
+class _Port:
+    """One listening address and the connections it accepted."""
+
+    arklet: SimulatedArklet
+    listener: socket.socket
+    dealt: int = 0
+    loops: dict[int, anyio.Lock] = attrs.field(factory=dict)
+    open: set[anyio.CancelScope] = attrs.field(factory=set)
+
+    def deal(self) -> anyio.Lock:
+        """The event loop that the next connection belongs to."""
+        number = self.dealt % (2 * self.arklet.behaviour.cores)
+        self.dealt += 1
+        return self.loops.setdefault(number, anyio.Lock())
+
+
+@attrs.define(eq=False)
+class ArkletPorts:
+    """The listening sockets of many simulated Arklets, each bound to its own address; an async context manager.
+
+    `open` and `close` act at once.  Leaving the context drops every connection.
+    """
+
+    _ports: dict[tuple[str, int], _Port] = attrs.field(factory=dict)
+    _tasks: TaskGroup = attrs.field(init=False)
+
+    async def __aenter__(self) -> ArkletPorts:
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        for address, port in list(self._ports):
+            self.close(address, port)
+        self._tasks.cancel_scope.cancel()
+        return await self._tasks.__aexit__(kind, error, trace)
+
+    def spawn(self, func: Any, *args: object) -> None:  # noqa: ANN401 -- anyio's signature
+        """Run a task no longer than the context lasts: for the asynchronous operations of the Arklets served here."""
+        self._tasks.start_soon(func, *args)
+
+    def open(self, address: str, port: int, arklet: SimulatedArklet) -> int:
+        """Listen; the port, chosen by the system where 0 was asked for.  Raises OSError where the address is taken."""
+        listener = socket.create_server((address, port), backlog=_BACKLOG)
+        listener.setblocking(False)
+        number: int = listener.getsockname()[1]
+        served = self._ports[address, number] = _Port(arklet, listener)
+        asyncio.get_running_loop().add_reader(listener, self._accept, served)
+        return number
+
+    def close(self, address: str, port: int) -> None:
+        """Refuse new connections and drop the open ones with whatever they run; harmless for a port that isn't open."""
+        if (served := self._ports.pop((address, port), None)) is None:
+            return
+        asyncio.get_running_loop().remove_reader(served.listener)
+        served.listener.close()
+        for scope in served.open:
+            scope.cancel()
+
+    def _accept(self, port: _Port) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+            connection, _ = port.listener.accept()
+            connection.setblocking(False)
+            self._tasks.start_soon(self._serve, port, connection, port.deal())
+
+    async def _serve(self, port: _Port, connection: socket.socket, loop: anyio.Lock) -> None:
+        with connection, anyio.CancelScope() as scope:
+            port.open.add(scope)
+            try:
+                await self._converse(port.arklet, connection, loop)
+            except (OSError, TimeoutError, JvmStopped):
+                pass  # the client went away, or the base did: nobody is left to tell
+            finally:
+                port.open.discard(scope)
+
+    async def _converse(self, arklet: SimulatedArklet, connection: socket.socket, loop: anyio.Lock) -> None:
+        parser = RequestParser()
+        while True:
+            while (event := parser.next_event()) is None:
+                if not (data := await _receive(connection)):
+                    return
+                parser.feed(data)
+            if arklet.behaviour.silent:
+                await anyio.sleep_forever()
+            async with loop:
+                reply, is_last = await _reply(arklet, event)
+                if reply:
+                    await _send(connection, reply)
+            if is_last:
+                connection.shutdown(socket.SHUT_WR)
+                return
+
+
+async def _reply(arklet: SimulatedArklet, event: Request | Continue | Oversized) -> tuple[bytes, bool]:
+    """The bytes to send, and whether the connection ends with them; no bytes for what Arklet never answers."""
+    if isinstance(event, Continue):
+        return _CONTINUE, False
+    if isinstance(event, Oversized):
+        return _TOO_LARGE, False
+    if event.method != "POST":
+        return _NOT_POST, True
+    try:
+        fields = read_body(event.body)
+    except Unreadable:
+        return b"", False
+    answer = await arklet.answer(event.path.removeprefix("/"), fields)
+    return _OK + json.dumps(answer, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(), True
+
+
+async def _receive(connection: socket.socket) -> bytes:
+    with anyio.fail_after(_LONGEST_SILENCE_S):
+        return await asyncio.get_running_loop().sock_recv(connection, 65536)
+
+
+async def _send(connection: socket.socket, data: bytes) -> None:
+    with anyio.fail_after(_LONGEST_SILENCE_S):
+        await asyncio.get_running_loop().sock_sendall(connection, data)
