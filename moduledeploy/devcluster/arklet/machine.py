@@ -52,7 +52,7 @@ class JvmStopped(Exception):
 class Spawn(Protocol):
     """Starts a task in the owner's group, as `TaskGroup.start_soon`."""
 
-    def __call__(self, func: Callable[..., Awaitable[Any]], *args: object) -> Any:  # noqa: ANN401 -- anyio's signature
+    def __call__(self, func: Callable[..., Awaitable[Any]], *args: object) -> Any:
         """Start `func(*args)`."""
         ...
 
@@ -215,6 +215,8 @@ class SimulatedArklet:
         return self._success(record.shown())
 
     async def _perform(self, operation: _Operation, record: OperationRecord, journal: Journal) -> None:
+        if journal is not self._journal:
+            return  # the JVM went down before its pool came to this operation
         operations = self._operations
         if not journal.lock(operation.key, operation.command):
             message = "command conflict, exist unfinished command for this biz"

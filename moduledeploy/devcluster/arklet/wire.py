@@ -78,7 +78,7 @@ class ArkletPorts:
         self._tasks.cancel_scope.cancel()
         return await self._tasks.__aexit__(kind, error, trace)
 
-    def spawn(self, func: Any, *args: object) -> None:  # noqa: ANN401 -- anyio's signature
+    def spawn(self, func: Any, *args: object) -> None:
         """Run a task no longer than the context lasts: for the asynchronous operations of the Arklets served here."""
         self._tasks.start_soon(func, *args)
 
