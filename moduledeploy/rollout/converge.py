@@ -1,0 +1,286 @@
+"""What to do next on one base: its Modules against what Arklet lists, one operation at a time.
+
+The list is the truth. An install whose answer was lost is found in it; a module that a container restart lost is missing from
+it; a version left behind stands in it. Owned are the names of Modules on this base now, terminating ones included: other
+versions of an owned name are removed, other names never touched.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from moduledeploy.api.kinds import ModuleSource, ModuleStatus, ModuleStatusWord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+STARTING_POLL_S: Final = 1.0  # a module that is being started is looked at again after this
+LOST: Final = "ModuleLost"
+
+
+class BizState(Enum):
+    """States in which Arklet lists a module, folded to what matters here."""
+
+    STARTING = "resolved"
+    ACTIVE = "activated"
+    STANDBY = "deactivated"  # started, but another version is the one that is looked up
+    BROKEN = "broken"
+
+    @property
+    def is_started(self) -> bool:
+        """It runs, whether or not it is the active version."""
+        return self in (BizState.ACTIVE, BizState.STANDBY)
+
+
+@attrs.frozen
+class Biz:
+    """One entry of Arklet's list."""
+
+    name: str
+    version: str
+    state: BizState
+
+
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """One Module object on the base."""
+
+    name: str
+    uid: str
+    family: str
+    order: tuple[float, int, str]
+    source: ModuleSource
+    status: ModuleStatus
+    is_terminating: bool
+    has_finalizer: bool = True
+    uninstall_first: bool = False
+    is_given_up: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class BaseView:
+    """One base as one pass sees it.
+
+    is_gone: the pod is gone or has ended, so that whatever was installed is too.
+    is_reachable: it has an address and isn't terminating.
+    listed: what Arklet listed last, None where that isn't known (any more).
+    """
+
+    is_gone: bool
+    is_reachable: bool
+    container_id: str
+    modules: tuple[Wanted, ...]
+    listed: tuple[Biz, ...] | None
+
+
+@attrs.frozen
+class Query:
+    """Ask for the list."""
+
+
+@attrs.frozen
+class Install:
+    """Install this Module's jar."""
+
+    module: Wanted
+
+
+@attrs.frozen
+class Uninstall:
+    """Uninstall a version; `module` is the one whose removal it is, None for what no Module stands for."""
+
+    name: str
+    version: str
+    module: Wanted | None
+
+
+@attrs.frozen
+class Switch:
+    """Make this Module's version the active one."""
+
+    module: Wanted
+
+
+Step = Query | Install | Uninstall | Switch
+
+
+@attrs.frozen(kw_only=True)
+class Decision:
+    """What a pass over a base wants: statuses to write, Modules to let go, the next operation, when to look again."""
+
+    reports: tuple[tuple[Wanted, ModuleStatus], ...] = ()
+    released: tuple[Wanted, ...] = ()
+    step: Step | None = None
+    wake_at: float | None = None
+
+
+def converge(base: BaseView, now: float) -> Decision:
+    """The next step on a base at `now` (seconds since the epoch)."""
+    terminating = tuple(module for module in base.modules if module.is_terminating and module.has_finalizer)
+    if base.is_gone:
+        return Decision(released=terminating)
+    given_up = tuple(module for module in terminating if module.is_given_up)
+    lost = tuple(_lost(base, now))
+    if not base.is_reachable:
+        return Decision(reports=lost, released=given_up)
+    if base.listed is None:
+        return Decision(reports=lost, released=given_up, step=Query() if base.modules else None)
+    names = sorted({module.source.name for module in base.modules})
+    return _merge(lost, given_up, [_converge_name(base, name, base.listed, now) for name in names])
+
+
+def _merge(
+    lost: tuple[tuple[Wanted, ModuleStatus], ...], given_up: tuple[Wanted, ...], decisions: list[Decision]
+) -> Decision:
+    """All reports and releases at once, the first step, the earliest moment."""
+    reports = dict(lost)
+    released = dict.fromkeys(given_up)
+    for decision in decisions:
+        reports |= dict(decision.reports)
+        released |= dict.fromkeys(decision.released)
+    return Decision(
+        reports=tuple(reports.items()),
+        released=tuple(released),
+        step=next((decision.step for decision in decisions if decision.step is not None), None),
+        wake_at=min((decision.wake_at for decision in decisions if decision.wake_at is not None), default=None),
+    )
+
+
+def _lost(base: BaseView, now: float) -> Iterator[tuple[Wanted, ModuleStatus]]:
+    """Modules that were available in a container that is no more."""
+    for module in base.modules:
+        status = module.status
+        if module.is_terminating or status.status != ModuleStatusWord.AVAILABLE:
+            continue
+        if base.container_id and status.containerID and status.containerID != base.container_id:
+            yield module, lost_status(status, "the container was restarted", now)
+
+
+def lost_status(old: ModuleStatus, why: str, now: float) -> ModuleStatus:
+    """Status of a Module that was available and isn't on its base any more."""
+    return ModuleStatus(
+        status=ModuleStatusWord.PENDING,
+        reason=LOST,
+        message=why,
+        attempts=old.attempts,
+        lastTransitionTime=_moment(now),
+    )
+
+
+def _converge_name(base: BaseView, name: str, listed: Iterable[Biz], now: float) -> Decision:
+    """One module name: its versions wanted against its versions listed."""
+    there = {biz.version: biz for biz in listed if biz.name == name}
+    modules = sorted((module for module in base.modules if module.source.name == name), key=lambda module: module.order)
+    live = [module for module in modules if not module.is_terminating]
+    going = [module for module in modules if module.is_terminating]
+    released = tuple(module for module in going if module.has_finalizer and module.source.version not in there)
+    reports = tuple(_reports(base, live, going, there, now))
+    starting = any(biz.state is BizState.STARTING for biz in there.values())
+    step, retry_at = _step(live, going, there, now)
+    wake = [moment for moment in (retry_at, now + STARTING_POLL_S if starting and step is None else None) if moment]
+    return Decision(reports=reports, released=released, step=step, wake_at=min(wake, default=None))
+
+
+def _step(
+    live: list[Wanted], going: list[Wanted], there: dict[str, Biz], now: float
+) -> tuple[Step | None, float | None]:
+    """The next operation for one name, or when a failed one may be tried again.
+
+    First the switch to the last created version, once it is started; only then is another uninstalled; then what is missing
+    is installed, the older first, so that what served before serves again soonest.
+    """
+    going_versions = {module.source.version for module in going}
+    newest = live[-1] if live else None
+    if newest is not None and newest.source.version not in going_versions:
+        biz = there.get(newest.source.version)
+        if biz is not None and biz.state is BizState.STANDBY:
+            return Switch(newest), None
+    if removal := _removal(live, going, there):
+        return removal, None
+    return _installation(live, going, there, now)
+
+
+def _removal(live: list[Wanted], going: list[Wanted], there: dict[str, Biz]) -> Uninstall | None:
+    """What is to go: terminating Modules, broken ones that are wanted (to be installed anew), versions that nobody wants."""
+    going_by_version = {module.source.version: module for module in going}
+    wanted = {module.source.version for module in live}
+    for version, biz in sorted(there.items()):
+        if biz.state is BizState.STARTING:
+            continue  # an uninstall of it is refused; it is started or gone soon
+        if version in going_by_version:
+            return Uninstall(biz.name, version, going_by_version[version])
+        if version not in wanted or biz.state is BizState.BROKEN:
+            return Uninstall(biz.name, version, None)
+    return None
+
+
+def _installation(
+    live: list[Wanted], going: list[Wanted], there: dict[str, Biz], now: float
+) -> tuple[Install | None, float | None]:
+    going_versions = {module.source.version for module in going}
+    retry_at: float | None = None
+    for module in live:
+        version = module.source.version
+        if version in there or version in going_versions:
+            continue
+        if module.uninstall_first and (there or going or live[0] is not module):
+            continue  # another version is to be gone before
+        again = module.status.nextRetryTime
+        if again is not None and again.timestamp() > now:
+            retry_at = min(retry_at or again.timestamp(), again.timestamp())
+            continue
+        return Install(module), None
+    return None, retry_at
+
+
+def _reports(
+    base: BaseView, live: list[Wanted], going: list[Wanted], there: dict[str, Biz], now: float
+) -> Iterator[tuple[Wanted, ModuleStatus]]:
+    """Modules that became available or turned out to be lost.
+
+    A standby version is available too unless it is about to be switched to: its base serves with another one meanwhile.
+    """
+    going_versions = {module.source.version for module in going}
+    for module in live:
+        biz = there.get(module.source.version) if module.source.version not in going_versions else None
+        is_available = module.status.status == ModuleStatusWord.AVAILABLE
+        if biz is None or not biz.state.is_started:
+            if is_available:
+                yield module, lost_status(module.status, "the base doesn't list it any more", now)
+        elif biz.state is BizState.STANDBY and module is live[-1]:
+            continue
+        elif not is_available or module.status.containerID != base.container_id:
+            yield module, _available_status(base, module, live, there, now)
+
+
+def _available_status(
+    base: BaseView, module: Wanted, live: list[Wanted], there: dict[str, Biz], now: float
+) -> ModuleStatus:
+    """Available from now on; the slot's clock goes on where another version of the family has served until now."""
+    since = _moment(now)
+    carried = [
+        other.status.slotActiveSince
+        for other in live
+        if other is not module
+        and other.family == module.family
+        and other.status.slotActiveSince is not None
+        and other.status.containerID == base.container_id
+        and other.source.version in there
+        and there[other.source.version].state.is_started
+    ]
+    return ModuleStatus(
+        status=ModuleStatusWord.AVAILABLE,
+        reason="Installed",
+        lastTransitionTime=since,
+        activeSince=since,
+        slotActiveSince=min(carried, default=since),
+        containerID=base.container_id,
+    )
+
+
+def _moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)

@@ -1,0 +1,80 @@
+"""The progress deadline, and what is decided when a batch fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from moduledeploy.api.kinds import ModuleStatusWord
+from moduledeploy.api.status import Failure, Progress, Release
+from moduledeploy.rollout.slots import Mark, Slots
+
+if TYPE_CHECKING:
+    from moduledeploy.rollout.view import Parent
+
+INSTALL_FAILED = "InstallFailed"
+DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+
+
+def run_clock(release: Release, slots: Slots, now: float) -> Release:
+    """The release with its deadline's clock at `now`.
+
+    Only a new high-water mark of updated and available replicas is progress: a crash loop that reaches an old level again
+    is none. The clock stands still unless the rollout is executing.
+    """
+    clock = release.deadline
+    if release.progress in (Progress.EXECUTING, Progress.INIT):
+        if clock.held_at is not None:
+            clock = attrs.evolve(clock, progressed_at=clock.progressed_at + now - clock.held_at, held_at=None)
+    elif clock.held_at is None:
+        clock = attrs.evolve(clock, held_at=now)
+    available = slots.count(Mark.UPDATED_AVAILABLE)
+    if available > clock.high_water:
+        clock = attrs.evolve(clock, high_water=available, progressed_at=now, held_at=now if clock.held_at else None)
+    peak = max(release.peak_available, slots.count(Mark.AVAILABLE))
+    return attrs.evolve(release, deadline=clock, peak_available=peak)
+
+
+def deadline_at(release: Release, deadline_s: int) -> float | None:
+    """When the deadline is over unless there is progress; None while the clock stands still."""
+    return None if release.deadline.held_at is not None else release.deadline.progressed_at + deadline_s
+
+
+def judge(parent: Parent, release: Release, slots: Slots, now: float) -> Failure | None:
+    """The decision, when the current batch has failed by now.
+
+    It has when more replicas than failureThreshold failed permanently, or at the deadline if at least one failed at all; a
+    lack of bases or of capacity alone is no failure.
+    """
+    if release.progress is Progress.COMPLETED:
+        return None
+    strategy = parent.spec.strategy
+    failed = slots.count(Mark.FAILED)
+    over = deadline_at(release, parent.spec.progress_deadline_s)
+    if failed > strategy.failure_threshold:
+        reason = INSTALL_FAILED
+        message = f"{failed} replicas failed permanently and failureThreshold is {strategy.failure_threshold}"
+    elif over is not None and now >= over and slots.count(Mark.FAILING):
+        reason = DEADLINE_EXCEEDED
+        message = f"no progress for {parent.spec.progress_deadline_s} s and {slots.count(Mark.FAILING)} replicas fail"
+    else:
+        return None
+    return Failure(
+        revision=release.revision,
+        decision=strategy.on_failure,
+        reason=reason,
+        message=f"{message}; {first_failure(slots)}",
+        at=now,
+        retry=parent.retry,
+    )
+
+
+def first_failure(slots: Slots) -> str:
+    """One failing Module in words: which base, why."""
+    for mark in (Mark.FAILED, Mark.FAILING):
+        for slot in slots.marked(mark):
+            module = slot.target
+            if module is not None and module.status is ModuleStatusWord.FAILED:
+                return f"on {slot.base.name}: {module.message or module.reason}"
+    return ""

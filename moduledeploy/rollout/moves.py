@@ -1,0 +1,210 @@
+"""Which Modules to make and which to take away in one pass, within what the batch allows and the budget bears."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import attrs
+
+from moduledeploy.api.names import module_object_name
+from moduledeploy.api.spec import UpgradePolicy
+from moduledeploy.rollout.actions import CreateModule, DeleteModule
+from moduledeploy.rollout.slots import Mark, ModuleFacts, Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from moduledeploy.rollout.budget import Budget
+    from moduledeploy.rollout.view import Placer, Revision, View
+
+
+@attrs.frozen(kw_only=True)
+class Aim:
+    """Where this pass goes.
+
+    target: the revision that slots count for; fallback: the one for replicas that the opened batches have no room for.
+    allowed: how many slots may be of the target, FOREVER without bound.
+    may_create: nothing forbids new Modules (a conflict, a missing base Deployment).
+    may_replace: nothing holds the replacement of replicas by the target (a pause, a failure).
+    """
+
+    target: Revision
+    fallback: Revision | None
+    desired: int
+    allowed: float
+    batch: str
+    may_create: bool
+    may_replace: bool
+
+
+@attrs.define
+class Moves:
+    """The choices of one pass, made in the order: clean up, scale down, fill up, replace."""
+
+    view: View
+    pool: Placer
+    aim: Aim
+    budget: Budget
+    chosen: list[CreateModule | DeleteModule] = attrs.field(factory=list)
+    unplaced: str = ""
+    blocked: int = 0
+    _created: int = 0
+
+    def choose(self) -> None:
+        """Fill `chosen`; `unplaced` says what has no base, `blocked` counts what the budget doesn't bear."""
+        self._clear_lost()
+        self._clear_overlap()
+        if not self.view.parent.spec.is_peer:
+            self._scale_down()
+        if self.aim.may_create:
+            self._fill_up()
+            if self.aim.may_replace:
+                self._replace()
+
+    def _room(self) -> float:
+        """How many more slots may become of the target."""
+        return self.aim.allowed - self.view.slots.count(Mark.UPDATED) - self._created
+
+    def _clear_lost(self) -> None:
+        """A Module whose base is gone for good has nothing left to stand for."""
+        for slot in self.view.slots.marked(Mark.LOST):
+            if slot.base.is_gone:
+                self.chosen.extend(_delete(slot.live))
+
+    def _clear_overlap(self) -> None:
+        """Take away what stands beside a Module of the target, as soon as that costs nothing or is paid for."""
+        for slot in self.view.slots.marked(Mark.OVERLAP):
+            others = [module for module in slot.live if module is not slot.target]
+            self.chosen.extend(_delete(module for module in others if not module.is_started))
+            started = [module for module in others if module.is_started]
+            if not started or slot.target is None:
+                continue
+            if slot.has(Mark.UPDATED_AVAILABLE) or (
+                slot.target.uninstall_first and self.aim.may_replace and self._pay(slot)
+            ):
+                self.chosen.extend(_delete(started))
+
+    def _pay(self, slot: Slot) -> bool:
+        """Take the slot's availability from the budget; slots that are unavailable anyway cost nothing."""
+        if not slot.has(Mark.AVAILABLE) or self.budget.take():
+            return True
+        self.blocked += 1
+        return False
+
+    def _scale_down(self) -> None:
+        """Take surplus slots away: unavailable ones first, then old ones, then in the reverse order of placing."""
+        slots = self.view.slots
+        surplus = slots.count(Mark.KEPT) - self.aim.desired
+        if surplus <= 0:
+            return
+        old = slots.count(Mark.OLD)
+        if self.view.parent.spec.strategy.upgrade_policy is UpgradePolicy.SCALEUP_THEN_SCALEDOWN and old:
+            # Old replicas go only for as many new ones as are available; new ones only where they are too many alone.
+            keep = max(0, self.aim.desired - slots.count(Mark.UPDATED_AVAILABLE))
+            self._take_slots(slots.marked(Mark.OLD), min(surplus, max(0, old - keep)))
+            self._take_slots(slots.marked(Mark.UPDATED), slots.count(Mark.UPDATED) - self.aim.desired)
+        else:
+            self._take_slots(slots.marked(Mark.KEPT), surplus)
+
+    def _take_slots(self, candidates: Iterable[Slot], count: int) -> None:
+        if count <= 0:
+            return
+        by_uid = {slot.base.uid: slot for slot in candidates}
+        order = self.pool.removal_order(by_uid, self.view.parent.spec.scheduling)
+        order.sort(key=lambda uid: (by_uid[uid].has(Mark.AVAILABLE), not by_uid[uid].has(Mark.OLD)))
+        for uid in order[:count]:
+            if not self._pay(by_uid[uid]):
+                return
+            self.chosen.extend(_delete(by_uid[uid].live))
+
+    def _fill_up(self) -> None:
+        """Place what is missing: the target as far as the opened batches go, else the last completed revision."""
+        if self.view.parent.spec.is_peer:
+            self._fill_peers()
+            return
+        missing = max(0, self.aim.desired - self.view.slots.count(Mark.KEPT))
+        new = int(min(missing, max(0, self._room())))
+        if (
+            self.view.parent.spec.strategy.upgrade_policy is UpgradePolicy.SCALEUP_THEN_SCALEDOWN
+            and self.aim.may_replace
+        ):
+            surge = min(self._room() - new, self.view.slots.count(Mark.OLD) - self._surging())
+            new += int(max(0, surge))
+        self._place(self.aim.target, new)
+        if self.aim.fallback is not None:
+            self._place(self.aim.fallback, missing - min(missing, new))
+
+    def _surging(self) -> int:
+        """Replicas of the target beyond the desired ones that are on their way to take an old one's place."""
+        return max(0, self.view.slots.count(Mark.KEPT) - self.aim.desired)
+
+    def _place(self, revision: Revision, count: int) -> None:
+        if count <= 0:
+            return
+        placed = self.pool.place(revision.template.module.name, count, self.view.parent.spec.scheduling)
+        for uid in placed.bases:
+            self._create(revision, uid)
+        if placed.unplaced:
+            self.unplaced = placed.sentence
+
+    def _fill_peers(self) -> None:
+        module = self.aim.target.template.module.name
+        for uid in list(self.pool.eligible_for(module)):
+            revision = self.aim.target if self._room() > 0 else self.aim.fallback
+            if revision is None:
+                return
+            name = module_object_name(revision.name, uid)
+            self.pool.assume(uid, module, name)
+            self._create(revision, uid)
+
+    def _create(
+        self, revision: Revision, uid: str, *, uninstall_first: bool = False, replaces: Iterable[ModuleFacts] = ()
+    ) -> None:
+        if revision is self.aim.target:
+            self._created += 1
+        self.chosen.append(
+            CreateModule(
+                name=module_object_name(revision.name, uid),
+                revision=revision,
+                base_uid=uid,
+                batch=self.aim.batch if revision is self.aim.target else "",
+                uninstall_first=uninstall_first,
+                replaces=tuple(_delete(replaces)),
+            )
+        )
+
+    def _replace(self) -> None:
+        """Bring the target to slots that have another revision, on their bases."""
+        policy = self.view.parent.spec.strategy.upgrade_policy
+        if policy is UpgradePolicy.SCALEUP_THEN_SCALEDOWN or not self.view.slots.count(Mark.OLD) or self._room() < 1:
+            return
+        room = int(min(self._room(), self.view.slots.count(Mark.OLD)))
+        for slot in islice(self._replaceable(), room):
+            uninstall_first = policy is UpgradePolicy.UNINSTALL_THEN_INSTALL or any(
+                module.source.identity == self.aim.target.template.module.identity for module in slot.live
+            )
+            if uninstall_first and not self._pay(slot):
+                return
+            self._create(
+                self.aim.target,
+                slot.base.uid,
+                uninstall_first=uninstall_first,
+                replaces=slot.live if uninstall_first else (),
+            )
+
+    def _replaceable(self) -> Iterator[Slot]:
+        """Old slots: broken ones on Ready bases, then available ones by fewest modules and name, then those on NotReady bases."""
+        broken, sound, unready = list[str](), list[str](), list[str]()
+        for slot in self.view.slots.marked(Mark.OLD):
+            if slot.named(module_object_name(self.aim.target.name, slot.base.uid)) is not None:
+                continue  # the target's own former Module is still being taken away there; its name is free when it is gone
+            place = unready if slot.base.ready_since is None else sound if slot.has(Mark.READY) else broken
+            place.append(slot.base.uid)
+        for uids in (broken, sound, unready):
+            for uid in self.pool.replacement_order(uids):
+                yield self.view.slots[uid]
+
+
+def _delete(modules: Iterable[ModuleFacts]) -> Iterator[DeleteModule]:
+    return (DeleteModule(module.name, module.uid) for module in modules)

@@ -1,0 +1,244 @@
+"""Status: counts, conditions with Kubernetes' reasons, and for people what is awaited and until when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from moduledeploy.api import names
+from moduledeploy.api.spec import OnFailure
+from moduledeploy.api.status import Condition, Counts, DeploymentStatus, Progress, Release, ReleaseKind
+from moduledeploy.api.times import encode_time
+from moduledeploy.rollout.failure import DEADLINE_EXCEEDED, deadline_at, first_failure
+from moduledeploy.rollout.slots import Mark
+
+if TYPE_CHECKING:
+    from moduledeploy.rollout.view import Revision, View
+
+AVAILABLE: Final = "Available"
+PROGRESSING: Final = "Progressing"
+REPLICA_FAILURE: Final = "ReplicaFailure"
+CONFLICT: Final = "Conflict"
+UNSUPPORTED: Final = "Unsupported"
+
+
+@attrs.frozen(kw_only=True)
+class Findings:
+    """What a pass found out that status tells.
+
+    limit: resolved maxUnavailable; awaits: what the next batch waits for; unplaced: why replicas have no base;
+    blocked: how many replacements the budget doesn't bear now.
+    """
+
+    release: Release | None
+    limit: int = 0
+    awaits: str = ""
+    aimed: Revision | None = None
+    unplaced: str = ""
+    blocked: int = 0
+    is_terminating: bool = False
+
+
+def report(view: View, findings: Findings, now: float) -> DeploymentStatus:
+    """The status after a pass; a condition keeps its transition time unless its status changes."""
+    parent = view.parent
+    release = findings.release
+    if findings.is_terminating and release is not None and release.progress is not Progress.TERMINATING:
+        release = attrs.evolve(release, progress=Progress.TERMINATING, transition_at=now)
+    findings = attrs.evolve(findings, release=release)
+    counts = _counts(view)
+    found = _conditions(view, findings, counts, now)
+    return DeploymentStatus(
+        observed_generation=parent.generation,
+        collision_count=parent.status.collision_count,
+        counts=counts,
+        max_unavailable=findings.limit,
+        selector=f"{names.DEPLOYMENT_LABEL}={parent.name}"
+        if parent.is_deployment
+        else f"{names.REPLICA_SET_LABEL}={parent.name}",
+        message=_message(view, findings),
+        conditions=tuple(_kept(parent.status.condition(new.type), new) for new in found),
+        release=release,
+    )
+
+
+def _counts(view: View) -> Counts:
+    slots = view.slots
+    return Counts(
+        replicas=slots.count(Mark.KEPT),
+        desired=view.desired,
+        updated=slots.count(Mark.UPDATED),
+        ready=slots.count(Mark.READY),
+        available=slots.count(Mark.AVAILABLE),
+        updated_available=slots.count(Mark.UPDATED_AVAILABLE),
+    )
+
+
+def _kept(old: Condition | None, new: Condition) -> Condition:
+    if old is None or old.status != new.status:
+        return new
+    return attrs.evolve(new, transition_at=old.transition_at)
+
+
+def _conditions(view: View, findings: Findings, counts: Counts, now: float) -> list[Condition]:
+    generation = view.parent.generation
+
+    def condition(kind: str, status: bool | None, reason: str, message: str) -> Condition:
+        return Condition(
+            type=kind, status=status, reason=reason, message=message, transition_at=now, observed_generation=generation
+        )
+
+    conditions = [
+        condition(AVAILABLE, *_available(findings, counts)),
+        condition(PROGRESSING, *_progressing(view, findings, now)),
+    ]
+    failing = first_failure(view.slots)
+    if failing:
+        conditions.append(condition(REPLICA_FAILURE, True, "InstallFailed", failing))
+    elif findings.unplaced:
+        conditions.append(condition(REPLICA_FAILURE, True, "FailedPlacement", findings.unplaced))
+    if view.conflict:
+        conditions.append(condition(CONFLICT, True, "OlderFamilyActs", view.conflict))
+    if unbuilt := _unbuilt(view):
+        conditions.append(condition(UNSUPPORTED, True, "FieldHasNoEffect", unbuilt))
+    return conditions
+
+
+def _unbuilt(view: View) -> str:
+    strategy = view.parent.spec.strategy
+    fields = [
+        name
+        for name, is_set in (
+            ("serviceStrategy.enableModuleService", strategy.service is not None),
+            ("drainSeconds", strategy.drain_s > 0),
+        )
+        if is_set
+    ]
+    return f"operationStrategy.{' and operationStrategy.'.join(fields)} has no effect in this version" if fields else ""
+
+
+def _available(findings: Findings, counts: Counts) -> tuple[bool, str, str]:
+    floor = counts.desired - findings.limit
+    if counts.available >= floor:
+        return True, "MinimumReplicasAvailable", f"{counts.available} of {counts.desired} replicas are available"
+    numbers = f"{counts.available} of {counts.desired} replicas are available, at least {floor} should be"
+    peak = min(findings.release.peak_available, counts.desired) if findings.release else 0
+    if peak - counts.available > findings.limit:
+        return (
+            False,
+            "MaxUnavailableExceeded",
+            (
+                f"{numbers}: {peak - counts.available} that were available are missing and maxUnavailable is {findings.limit};"
+                " nothing is taken away meanwhile"
+            ),
+        )
+    return False, "MinimumReplicasUnavailable", numbers
+
+
+def _progressing(view: View, findings: Findings, now: float) -> tuple[bool | None, str, str]:
+    release = findings.release
+    if view.refusal:
+        return False, "InvalidTemplate", view.refusal
+    if view.base_deployment is None and not findings.is_terminating:
+        name = view.parent.spec.base_deployment
+        return (
+            False,
+            "BaseDeploymentNotFound",
+            (
+                f"Deployment {name} is not in namespace {view.parent.namespace}; create it, or delete this object and name another"
+            ),
+        )
+    if release is None:
+        return True, "NewReplicaSetCreated", "the first pass is to come"
+    if release.failure is not None:
+        return False, release.failure.reason, release.failure.message
+    deadline = deadline_at(release, view.parent.spec.progress_deadline_s)
+    if release.progress is Progress.COMPLETED:
+        return True, "NewReplicaSetAvailable", f"ModuleReplicaSet {release.revision} has all replicas available"
+    if release.progress is Progress.PAUSED:
+        return None, "DeploymentPaused", "paused by spec.pause"
+    if deadline is not None and now >= deadline:
+        return False, DEADLINE_EXCEEDED, f"no progress for {view.parent.spec.progress_deadline_s} s"
+    if release.current_batch == 0:
+        return True, "NewReplicaSetCreated", f"ModuleReplicaSet {release.revision} is there"
+    return True, "ReplicaSetUpdated", f"ModuleReplicaSet {release.revision} is progressing"
+
+
+def _message(view: View, findings: Findings) -> str:
+    """What is awaited, and until when."""
+    release, slots = findings.release, view.slots
+    if findings.is_terminating:
+        return f"waiting for {slots.module_count} Modules to be uninstalled" if slots.module_count else "going"
+    for obstacle in (view.refusal, view.conflict):
+        if obstacle:
+            return obstacle
+    if view.base_deployment is None:
+        return f"waiting for Deployment {view.parent.spec.base_deployment}"
+    if release is None:
+        return ""
+    return "; ".join(part for part in (_headline(view, findings, release), *_notes(view, findings)) if part)
+
+
+def _headline(view: View, findings: Findings, release: Release) -> str:
+    batch, available = (
+        f"batch {release.current_batch} of {len(release.batches)}",
+        view.slots.count(Mark.UPDATED_AVAILABLE),
+    )
+    done = f"{available} of {min(release.opened, view.desired)} replicas of {release.revision} are available"
+    if release.failure is not None:
+        return _verdict(view, findings, release)
+    match release.progress:
+        case Progress.COMPLETED:
+            return (
+                f"{slots.count(Mark.UPDATED_AVAILABLE)} of {view.desired} replicas of {release.revision} are available"
+            )
+        case Progress.WAITING_FOR_CONFIRMATION:
+            return f"{batch} is done; waiting for confirmation: set spec.pause to false"
+        case Progress.GRAY_WAITING if release.gray_until is not None:
+            return f"{batch} is done; the next one begins at {encode_time(release.gray_until)}"
+        case Progress.PAUSED:
+            return f"paused by spec.pause; {done}"
+        case _ if release.batch_done and findings.awaits:
+            return f"{batch} is done; waiting for {findings.awaits}"
+        case _ if release.current_batch == 0:
+            return f"waiting for {findings.awaits}" if findings.awaits else "no batch is open yet"
+        case _ if release.kind is ReleaseKind.SCALE:
+            return f"scaling: {available} of {view.desired} replicas are available"
+        case _:
+            return f"{batch}: {done}"
+
+
+def _verdict(view: View, findings: Findings, release: Release) -> str:
+    failure = release.failure
+    if failure is None:
+        return ""
+    if failure.decision is OnFailure.ABORT:
+        return f"aborted: {failure.message}"
+    if (
+        failure.decision is OnFailure.ROLLBACK
+        and findings.aimed is not None
+        and findings.aimed.name != release.revision
+    ):
+        count = view.slots.count(Mark.UPDATED_AVAILABLE)
+        return (
+            f"rolled back to {findings.aimed.name}, {count} of {view.desired} replicas are available: {failure.message}"
+        )
+    return f"failed, nothing more is replaced: {failure.message}"
+
+
+def _notes(view: View, findings: Findings) -> list[str]:
+    notes = []
+    release = findings.release
+    if release is not None and release.failure is None and (failing := first_failure(view.slots)):
+        notes.append(f"{view.slots.count(Mark.FAILING)} fail, {failing}")
+    if findings.blocked:
+        notes.append(
+            f"{findings.blocked} wait for available replicas: at most {findings.limit} of {view.desired} may be unavailable"
+        )
+    if findings.unplaced:
+        notes.append(findings.unplaced)
+    leaving = view.slots.count(Mark.LEAVING)
+    if leaving:
+        notes.append(f"{leaving} are being uninstalled")
+    return notes

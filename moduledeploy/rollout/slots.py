@@ -1,0 +1,301 @@
+"""A family's slots: one per base with at least one of its Modules; kept up to date change by change.
+
+`Slots` is what makes a pass cost what it does and not what there is: a change of one Module or one base reclassifies one slot,
+and the counts and sets that the planner reads are adjusted by the difference.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Final
+
+import attrs
+
+from moduledeploy.api.kinds import FailureClass, ModuleSource, ModuleStatusWord
+
+FOREVER: Final = float("inf")
+
+
+@attrs.frozen(kw_only=True)
+class BaseFacts:
+    """What the planner knows of a base that a Module is on.
+
+    is_lost: it is gone, going, or has ended; nothing on it counts.
+    ready_since: since when it is Ready, in seconds since the epoch; None while it isn't.
+    """
+
+    uid: str
+    name: str
+    is_gone: bool = False
+    is_lost: bool = False
+    ready_since: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ModuleFacts:
+    """What the planner knows of one Module of the family."""
+
+    name: str
+    uid: str
+    resource_version: str
+    replica_set: str
+    order: tuple[float, int, str]
+    base_uid: str
+    base_name: str
+    source: ModuleSource
+    status: ModuleStatusWord = ModuleStatusWord.PENDING
+    reason: str = ""
+    message: str = ""
+    failure_class: FailureClass | None = None
+    is_terminating: bool = False
+    active_since: float | None = None
+    slot_active_since: float | None = None
+    batch: str | None = None
+    uninstall_first: bool = False
+
+    @property
+    def is_started(self) -> bool:
+        """It runs on its base and nobody has asked to take it away."""
+        return self.status is ModuleStatusWord.AVAILABLE and not self.is_terminating
+
+    @property
+    def has_failed_for_good(self) -> bool:
+        """Its install failed in a way that trying again alone won't mend."""
+        return self.status is ModuleStatusWord.FAILED and self.failure_class is FailureClass.PERMANENT
+
+
+class Mark(Enum):
+    """What a slot counts for; a slot has several marks."""
+
+    KEPT = "kept"  # a Module that nobody asked to take away, on a base that isn't lost
+    LOST = "lost"  # the base is lost
+    LEAVING = "leaving"  # all its Modules are terminating
+    READY = "ready"  # an active version on a Ready base
+    AVAILABLE = "available"  # ready for minReadySeconds
+    UPDATED = "updated"  # kept, with a Module of the target revision
+    UPDATED_AVAILABLE = "updated available"  # that Module is started and its base Ready, both for minReadySeconds
+    FAILED = "failed"  # updated, and that Module failed permanently
+    FAILING = "failing"  # updated, and that Module failed in whatever way
+    OLD = "old"  # kept, without a Module of the target revision
+    OVERLAP = "overlap"  # updated, with live Modules of other revisions beside it
+
+
+@attrs.frozen
+class Slot:
+    """One base with the family's Modules on it, the last created one last, and what it counts for now.
+
+    changes_at: when time alone will change its marks.
+    """
+
+    base: BaseFacts
+    modules: tuple[ModuleFacts, ...]
+    target: ModuleFacts | None = None
+    marks: frozenset[Mark] = frozenset()
+    available_at: float = FOREVER
+    updated_at: float = FOREVER
+
+    @property
+    def live(self) -> tuple[ModuleFacts, ...]:
+        """Modules that nobody asked to take away."""
+        return tuple(module for module in self.modules if not module.is_terminating)
+
+    def has(self, mark: Mark) -> bool:
+        """It counts for that."""
+        return mark in self.marks
+
+    def named(self, name: str) -> ModuleFacts | None:
+        """The Module of that object name."""
+        return next((module for module in self.modules if module.name == name), None)
+
+
+def classify(base: BaseFacts, modules: Mapping[str, ModuleFacts], target: str, min_ready_s: float, now: float) -> Slot:
+    """The slot with its marks at `now`, for the target revision (a ModuleReplicaSet's name)."""
+    ordered = tuple(sorted(modules.values(), key=lambda module: module.order))
+    live = [module for module in ordered if not module.is_terminating]
+    new = next((module for module in live if module.replica_set == target), None)
+    available_at, updated_at = _ready_times(base, live, new, min_ready_s)
+    marks = set[Mark]()
+    if base.is_lost:
+        marks.add(Mark.LOST)
+    elif not live:
+        marks.add(Mark.LEAVING)
+    else:
+        marks.add(Mark.KEPT)
+        marks |= _revision_marks(live, new)
+        if available_at < FOREVER:
+            marks.add(Mark.READY)
+        if available_at <= now:
+            marks.add(Mark.AVAILABLE)
+        if updated_at <= now:
+            marks.add(Mark.UPDATED_AVAILABLE)
+    return Slot(base, ordered, new, frozenset(marks), available_at, updated_at)
+
+
+def _ready_times(
+    base: BaseFacts, live: list[ModuleFacts], new: ModuleFacts | None, min_ready_s: float
+) -> tuple[float, float]:
+    """When the slot and when its target Module is (or was first) available; FOREVER while that is not in sight."""
+    started = [module for module in live if module.is_started]
+    if base.is_lost or base.ready_since is None or not started:
+        return FOREVER, FOREVER
+    active = [since for module in started if (since := module.slot_active_since) is not None]
+    slot_at = max(base.ready_since, min(active, default=0.0)) + min_ready_s
+    if new is None or not new.is_started:
+        return slot_at, FOREVER
+    return slot_at, max(base.ready_since, new.active_since or 0.0) + min_ready_s
+
+
+def _revision_marks(live: list[ModuleFacts], new: ModuleFacts | None) -> set[Mark]:
+    if new is None:
+        return {Mark.OLD}
+    marks = {Mark.UPDATED}
+    if len(live) > 1:
+        marks.add(Mark.OVERLAP)
+    if new.status is ModuleStatusWord.FAILED:
+        marks.add(Mark.FAILING)
+    if new.has_failed_for_good:
+        marks.add(Mark.FAILED)
+    return marks
+
+
+@attrs.define
+class Slots:
+    """All slots of one family, with a count and a set for every mark.
+
+    Readers get read-only views; only `set_*`, `drop_*`, `aim` and `advance` change anything.
+    """
+
+    _target: str = ""
+    _min_ready_s: float = 0.0
+    _now: float = 0.0
+    _slots: dict[str, Slot] = attrs.field(factory=dict)
+    _modules: dict[str, dict[str, ModuleFacts]] = attrs.field(factory=dict)
+    _bases: dict[str, BaseFacts] = attrs.field(factory=dict)
+    _marked: dict[Mark, dict[str, None]] = attrs.field(factory=lambda: {mark: {} for mark in Mark})
+    _by_revision: dict[str, dict[str, ModuleFacts]] = attrs.field(factory=dict)
+    _batch_available: dict[str, int] = attrs.field(factory=dict)
+    _timers: list[tuple[float, str]] = attrs.field(factory=list)
+    module_count: int = 0
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __iter__(self) -> Iterator[Slot]:
+        return iter(self._slots.values())
+
+    def __getitem__(self, base_uid: str) -> Slot:
+        return self._slots[base_uid]
+
+    def count(self, mark: Mark) -> int:
+        """How many slots have the mark."""
+        return len(self._marked[mark])
+
+    def marked(self, mark: Mark) -> Iterator[Slot]:
+        """The slots that have the mark, in the order in which they got it; safe against changes made while iterating."""
+        return (self._slots[uid] for uid in list(self._marked[mark]))
+
+    def is_marked(self, base_uid: str, mark: Mark) -> bool:
+        """The slot on that base has the mark."""
+        return base_uid in self._marked[mark]
+
+    def of_revision(self, replica_set: str) -> Mapping[str, ModuleFacts]:
+        """Modules of a ModuleReplicaSet by object name."""
+        return self._by_revision.get(replica_set, {})
+
+    def revisions(self) -> Iterator[str]:
+        """Names of the ModuleReplicaSets that have Modules."""
+        return iter(list(self._by_revision))
+
+    def available_in_batch(self, batch: str) -> int:
+        """Updated and available slots whose target Module was made for that batch."""
+        return self._batch_available.get(batch, 0)
+
+    def set_base(self, base: BaseFacts) -> None:
+        """Take note of a base; it matters once a Module is on it."""
+        if base.uid in self._modules and self._bases.get(base.uid) != base:
+            self._bases[base.uid] = base
+            self._reclassify(base.uid)
+
+    def set_module(self, module: ModuleFacts, base: BaseFacts) -> None:
+        """Add or replace a Module, with what is known of its base."""
+        self._take_out(module.base_uid, module.name)
+        self._modules.setdefault(module.base_uid, {})[module.name] = module
+        self._by_revision.setdefault(module.replica_set, {})[module.name] = module
+        self._bases[module.base_uid] = base
+        self.module_count += 1
+        self._reclassify(module.base_uid)
+
+    def drop_module(self, base_uid: str, name: str) -> None:
+        """Forget a Module; with its last one the slot is gone."""
+        self._take_out(base_uid, name)
+        self._reclassify(base_uid)
+
+    def aim(self, target: str, min_ready_s: float) -> None:
+        """Count for this revision from now on; costs a pass over all slots when something changed."""
+        if (target, min_ready_s) != (self._target, self._min_ready_s):
+            self._target, self._min_ready_s = target, min_ready_s
+            self._timers.clear()
+            for uid in list(self._modules):
+                self._reclassify(uid)
+
+    def advance(self, now: float) -> None:
+        """Let time pass: slots whose minReadySeconds are over become available."""
+        self._now = max(self._now, now)
+        while self._timers and self._timers[0][0] <= self._now:
+            self._reclassify(heapq.heappop(self._timers)[1])
+
+    @property
+    def next_change_at(self) -> float | None:
+        """When time alone will change a count next; possibly earlier than that, never later."""
+        return self._timers[0][0] if self._timers else None
+
+    def _take_out(self, base_uid: str, name: str) -> None:
+        modules = self._modules.get(base_uid, {})
+        old = modules.pop(name, None)
+        if old is None:
+            return
+        self.module_count -= 1
+        siblings = self._by_revision[old.replica_set]
+        del siblings[name]
+        if not siblings:
+            del self._by_revision[old.replica_set]
+
+    def _reclassify(self, uid: str) -> None:
+        old = self._slots.pop(uid, None)
+        modules = self._modules.get(uid)
+        if not modules:
+            self._modules.pop(uid, None)
+            self._bases.pop(uid, None)
+            self._adjust(uid, old, None)
+            return
+        new = classify(self._bases[uid], modules, self._target, self._min_ready_s, self._now)
+        self._slots[uid] = new
+        self._adjust(uid, old, new)
+        for moment in {new.available_at, new.updated_at}:
+            if self._now < moment < FOREVER:
+                heapq.heappush(self._timers, (moment, uid))
+
+    def _adjust(self, uid: str, old: Slot | None, new: Slot | None) -> None:
+        before = old.marks if old else frozenset[Mark]()
+        after = new.marks if new else frozenset[Mark]()
+        for mark in before - after:
+            del self._marked[mark][uid]
+        for mark in after - before:
+            self._marked[mark][uid] = None
+        for slot, step in ((old, -1), (new, 1)):
+            if slot is not None and slot.target is not None and slot.has(Mark.UPDATED_AVAILABLE):
+                batch = slot.target.batch or ""
+                self._batch_available[batch] = self._batch_available.get(batch, 0) + step
+                if not self._batch_available[batch]:
+                    del self._batch_available[batch]
+
+    def check_invariants(self) -> None:
+        """Raise AssertionError unless the counts are those of slots classified from scratch."""
+        for mark in Mark:
+            assert set(self._marked[mark]) == {uid for uid, slot in self._slots.items() if mark in slot.marks}, mark
+        for uid, slot in self._slots.items():
+            fresh = classify(self._bases[uid], self._modules[uid], self._target, self._min_ready_s, self._now)
+            assert fresh == slot, uid
+        assert self.module_count == sum(len(modules) for modules in self._modules.values())

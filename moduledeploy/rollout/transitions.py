@@ -1,0 +1,102 @@
+"""Events: one per transition, told from the status before and after a pass, none for a pass that changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from moduledeploy.api.status import DeploymentStatus, Progress, Release, ReleaseKind
+from moduledeploy.rollout.report import AVAILABLE, CONFLICT, PROGRESSING, REPLICA_FAILURE, UNSUPPORTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from moduledeploy.rollout.view import Parent
+
+
+@attrs.frozen(kw_only=True)
+class EventFact:
+    """One event on the parent: reason and action are words, the note is a sentence."""
+
+    reason: str
+    action: str
+    note: str
+    is_warning: bool = False
+
+
+def transitions(parent: Parent, after: DeploymentStatus, *, terminating: bool = False) -> tuple[EventFact, ...]:
+    """What happened between the parent's last status and this one. A bare ModuleReplicaSet keeps none and has no events."""
+    if not parent.is_deployment:
+        return ()
+    before = parent.status
+    found = [*_of_conditions(before, after)]
+    if after.release is not None and not terminating:
+        found = [*_of_release(before.release, after.release), *found]
+    return tuple(found)
+
+
+def _of_release(before: Release | None, after: Release) -> Iterator[EventFact]:
+    begun = before is None or (before.revision, before.started_at) != (after.revision, after.started_at)
+    if begun:
+        if before is not None and before.progress is not Progress.COMPLETED and before.revision != after.revision:
+            yield EventFact(
+                reason="RolloutSuperseded", action="Rollout", note=f"{before.revision} gives way to {after.revision}"
+            )
+        yield _beginning(before, after)
+    opened = 0 if begun or before is None else before.current_batch
+    if after.current_batch > opened:
+        size = after.batches[after.current_batch - 1]
+        note = f"batch {after.current_batch} of {len(after.batches)} with {size} replicas of {after.revision}"
+        yield EventFact(reason="BatchStarted", action="OpenBatch", note=note)
+    yield from _of_batch(None if begun else before, after)
+    if after.progress is Progress.COMPLETED and (begun or before is None or before.progress is not Progress.COMPLETED):
+        yield EventFact(
+            reason="RolloutCompleted", action="Rollout", note=f"all replicas are of {after.revision} and available"
+        )
+    if after.failure is not None and (before is None or before.failure != after.failure):
+        note = f"{after.failure.message}; onFailure is {after.failure.decision.value}"
+        yield EventFact(reason=after.failure.reason, action="Rollout", note=note, is_warning=True)
+
+
+def _beginning(before: Release | None, after: Release) -> EventFact:
+    total = after.initial_updated + sum(after.batches)
+    if after.kind is ReleaseKind.SCALE:
+        planned = before.initial_updated + sum(before.batches) if before else 0
+        reason = "ScaledUp" if total > planned else "ScaledDown"
+        return EventFact(reason=reason, action="Scale", note=f"from {planned} to {total} replicas of {after.revision}")
+    sizes = ", ".join(map(str, after.batches)) or "none"
+    return EventFact(reason="RolloutStarted", action="Rollout", note=f"{after.revision} in batches of {sizes}")
+
+
+def _of_batch(before: Release | None, after: Release) -> Iterator[EventFact]:
+    number = after.current_batch
+    same = before is not None and before.current_batch == number
+    if after.batch_done and number and not (same and before is not None and before.batch_done):
+        yield EventFact(
+            reason="BatchCompleted", action="Rollout", note=f"batch {number} of {len(after.batches)} is available"
+        )
+    entered = before is None or before.progress is not after.progress
+    if entered and after.progress is Progress.WAITING_FOR_CONFIRMATION:
+        note = f"batch {number} of {len(after.batches)} is done; set spec.pause to false to go on"
+        yield EventFact(reason="WaitingForConfirmation", action="Pause", note=note)
+    if entered and after.progress is Progress.GRAY_WAITING:
+        yield EventFact(
+            reason="GrayWaiting", action="Wait", note=f"gray time after batch {number} of {len(after.batches)}"
+        )
+    if before is not None and after.confirmed_batch > before.confirmed_batch:
+        yield EventFact(reason="BatchConfirmed", action="Resume", note=f"batch {after.confirmed_batch} is confirmed")
+
+
+def _of_conditions(before: DeploymentStatus, after: DeploymentStatus) -> Iterator[EventFact]:
+    """Conditions that turned bad, or found another reason to be."""
+    for new in after.conditions:
+        old = before.condition(new.type)
+        if old is not None and (old.status, old.reason) == (new.status, new.reason):
+            continue
+        bad = new.status is True if new.type in (CONFLICT, REPLICA_FAILURE, UNSUPPORTED) else new.status is False
+        if not bad or (new.type == AVAILABLE and new.reason == "MinimumReplicasUnavailable"):
+            continue
+        if new.type == PROGRESSING and after.release is not None and after.release.failure is not None:
+            continue  # told as the rollout's own failure
+        yield EventFact(reason=new.reason, action="Report", note=new.message, is_warning=True)

@@ -1,0 +1,111 @@
+"""What the planner sees: a family, its revisions, its slots and its base Deployment, all read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from moduledeploy.api.names import MODULE_DEPLOYMENT
+
+if TYPE_CHECKING:
+    from moduledeploy.api.spec import DeploymentSpec, SchedulingPolicy, Template
+    from moduledeploy.api.status import DeploymentStatus
+    from moduledeploy.rollout.slots import Slots
+
+
+class Placed(Protocol):
+    """What placing came to: UIDs of bases, how many replicas found none, and why in one sentence."""
+
+    @property
+    def bases(self) -> tuple[str, ...]: ...
+    @property
+    def unplaced(self) -> int: ...
+    @property
+    def sentence(self) -> str: ...
+
+
+class Placer(Protocol):
+    """The bases of one base Deployment, as the planner uses them."""
+
+    def place(
+        self, module_name: str, count: int, policy: SchedulingPolicy, *, exclude: frozenset[str] = frozenset()
+    ) -> Placed: ...
+
+    def eligible_for(self, module_name: str) -> Iterable[str]: ...
+    def assume(self, uid: str, module_name: str, holder: str) -> None: ...
+    def count(self, uid: str) -> int: ...
+    def base_name(self, uid: str) -> str: ...
+    def removal_order(self, uids: Iterable[str], policy: SchedulingPolicy) -> list[str]: ...
+    def replacement_order(self, uids: Iterable[str]) -> list[str]: ...
+
+
+@attrs.frozen(kw_only=True)
+class Revision:
+    """One ModuleReplicaSet of the family."""
+
+    name: str
+    uid: str
+    number: int
+    template: Template
+    replicas: int
+    created_at: float
+    is_terminating: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class BaseDeployment:
+    """The apps/v1 Deployment whose pods are the bases."""
+
+    replicas: int
+    is_rolling: bool
+
+
+@attrs.frozen(kw_only=True)
+class Parent:
+    """The ModuleDeployment, or the bare ModuleReplicaSet, that the family belongs to.
+
+    waiting: value of the annotation that marks the controller's own pause; retry: of the one that lifts a failure decision.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    spec: DeploymentSpec
+    status: DeploymentStatus
+    waiting: str | None = None
+    retry: str = ""
+    has_finalizer: bool = True
+    is_terminating: bool = False
+    is_orphaning: bool = False
+
+    @property
+    def is_deployment(self) -> bool:
+        """It has revisions, batches and gates; a bare ModuleReplicaSet has none of them."""
+        return self.kind == MODULE_DEPLOYMENT
+
+
+@attrs.frozen(kw_only=True)
+class View:
+    """All that one pass reads.
+
+    conflict: the older family for the same module name on the same base Deployment, as text, if there is one.
+    refusal: why its template may not be installed (the url's scheme), if so.
+    """
+
+    parent: Parent
+    revisions: Mapping[str, Revision]
+    slots: Slots
+    base_deployment: BaseDeployment | None
+    conflict: str | None = None
+    refusal: str | None = None
+
+    @property
+    def desired(self) -> int:
+        """Replicas that are to be there; in peer mode as many as the base Deployment asks for pods."""
+        if not self.parent.spec.is_peer:
+            return self.parent.spec.replicas
+        return self.base_deployment.replicas if self.base_deployment else 0
