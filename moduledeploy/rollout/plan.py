@@ -193,7 +193,6 @@ class _Pass:
         release = run_clock(self._with_progress(release, gate), slots, self.now)
         findings = Findings(
             release=release,
-            gate=gate,
             limit=limit,
             awaits=awaits,
             aimed=aimed,

@@ -181,18 +181,14 @@ def _message(view: View, findings: Findings) -> str:
 
 
 def _headline(view: View, findings: Findings, release: Release) -> str:
-    batch, available = (
-        f"batch {release.current_batch} of {len(release.batches)}",
-        view.slots.count(Mark.UPDATED_AVAILABLE),
-    )
+    batch = f"batch {release.current_batch} of {len(release.batches)}"
+    available = view.slots.count(Mark.UPDATED_AVAILABLE)
     done = f"{available} of {min(release.opened, view.desired)} replicas of {release.revision} are available"
     if release.failure is not None:
         return _verdict(view, findings, release)
     match release.progress:
         case Progress.COMPLETED:
-            return (
-                f"{slots.count(Mark.UPDATED_AVAILABLE)} of {view.desired} replicas of {release.revision} are available"
-            )
+            return f"{available} of {view.desired} replicas of {release.revision} are available"
         case Progress.WAITING_FOR_CONFIRMATION:
             return f"{batch} is done; waiting for confirmation: set spec.pause to false"
         case Progress.GRAY_WAITING if release.gray_until is not None:
