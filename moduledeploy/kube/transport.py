@@ -120,11 +120,13 @@ class Transport:
         content_type: str = JSON,
         timeout_s: float = 30.0,
         max_tries: int = _MAX_TRIES,
+        before_send: Callable[[], None] | None = None,
     ) -> bytes:
         """Send and give the answer's body; raises ApiError.
 
         Sent again only when the server asked for it with Retry-After, or, for GET, when the connection broke.
-        `timeout_s` is that of one try; `body` is bytes or anything that msgspec encodes.
+        `timeout_s` is that of one try; `body` is bytes or anything that msgspec encodes; `before_send` is called at the
+        last moment before each try, and what it raises comes out of here.
         """
         data = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
         call = _Call(method=method, path=path, query=query or {}, data=data, content_type=content_type)
@@ -132,6 +134,8 @@ class Transport:
             await self._wait_for_server(method)
             try:
                 async with self._place(method):
+                    if before_send is not None:
+                        before_send()
                     return await self._send(call, timeout_s)
             except ApiError as error:
                 pause = self._pause_before_retry_s(error, method, attempt)

@@ -1,0 +1,318 @@
+"""Keeps a sink equal to what the server has of one kind: reads everything, then watches, for as long as it runs."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+
+import anyio
+import attrs
+import structlog
+
+from moduledeploy.kube.errors import ApiError, Forbidden, NotFound, Unauthorized, error_from_status
+from moduledeploy.kube.phases import (
+    SHORT_WATCH_S,
+    Empty,
+    Ended,
+    Failure,
+    Listed,
+    Means,
+    Outcome,
+    PageRead,
+    Paging,
+    Pause,
+    State,
+    advance,
+    failure_of,
+)
+from moduledeploy.kube.store import Object
+from moduledeploy.kube.wire import Bookmark, Decoder, Event, Failed, Garbage, Page, Poisoned, Put, UndecodableList
+from moduledeploy.runtime.backoff import Backoff, BackoffCounter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from moduledeploy.kube.resources import Resource
+    from moduledeploy.kube.transport import LineStream, Transport
+    from moduledeploy.runtime.clock import Clock
+    from moduledeploy.runtime.metrics import InformerMetrics
+
+_log: Final = structlog.get_logger()
+T = TypeVar("T", bound=Object)
+
+
+class Sink(Protocol[T]):
+    """What a reflector fills; every method but `complete` is plain and quick."""
+
+    def begin(self) -> None:
+        """Forget what was collected: a complete read starts."""
+
+    def collect(self, event: Event[T]) -> None:
+        """Take part of a complete read."""
+
+    def collect_page(self, page: Page[T]) -> None:
+        """Take a page of a complete read."""
+
+    async def complete(self, rv: str) -> None:
+        """Everything has been collected: this, at `rv`, is the state now."""
+
+    def apply(self, event: Event[T]) -> None:
+        """Take a change of the complete state."""
+
+
+@attrs.frozen(kw_only=True)
+class WatchRules:
+    """Numbers of the protocol; all in seconds but `page_size`."""
+
+    page_size: int = 500  # client-go, tools/pager
+    page_timeout_s: float = 60.0
+    answer_within_s: float = 30.0
+    min_watch_s: float = 300.0  # client-go, tools/cache/reflector.go: 5 to 10 minutes, so that load spreads
+    max_watch_s: float = 600.0
+    # The server's watch cache sends a bookmark each minute: two and a half without a line is a dead connection.
+    idle_s: float = 150.0
+    # Beyond the end that the server was asked for; for kinds without bookmarks.
+    end_margin_s: float = 10.0
+    marker_within_s: float = 60.0
+    marker_silence_s: float = 10.0
+    initial: Means = Means.STREAM
+
+
+_RELIST: Final = Backoff(base_s=0.8, cap_s=30.0)  # client-go's numbers
+# Lines handled before other tasks get their turn; at some 10 µs a line that is well under a millisecond.
+_LINES_PER_TURN: Final = 50
+
+
+@attrs.define
+class _Watch:
+    """What has come out of the open stream so far."""
+
+    opened_at: float
+    rv: str
+    timeout_s: float
+    is_synced: bool
+    events: int = 0
+    has_bookmarks: bool = False
+
+
+@attrs.define(kw_only=True)
+class Reflector(Generic[T]):
+    """Runs until cancelled; no fault of the server ends it. Not reentrant: one `run` at a time."""
+
+    resource: Resource
+    decoder: Decoder[T]
+    sink: Sink[T]
+    transport: Transport
+    clock: Clock
+    metrics: InformerMetrics
+    namespace: str | None = None
+    label_selector: str = ""
+    rules: WatchRules = attrs.field(factory=WatchRules)
+    draw: Callable[[], float] = random.random
+    last_error: str = attrs.field(default="", init=False)
+    last_contact_at: float = attrs.field(default=float("-inf"), init=False)
+    _backoff: BackoffCounter = attrs.field(init=False)
+    _retry_after_s: float = attrs.field(default=0.0, init=False)
+    _read_began_at: float = attrs.field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._backoff = BackoffCounter(policy=_RELIST, clock=self.clock, draw=self.draw)
+
+    async def run(self) -> None:
+        """Fill the sink and keep it filled; returns by cancellation only."""
+        state: State = Empty(means=self.rules.initial, prefers=self.rules.initial)
+        while True:
+            outcome = await self._exchange(state)
+            step = advance(state, outcome)
+            self._note(outcome, step.state)
+            state = step.state
+            await self._pause(step.pause)
+
+    async def _exchange(self, state: State) -> Outcome:
+        match state:
+            case Empty(means=Means.STREAM, rv=rv):
+                self._begin()
+                return await self._watch(rv, is_initial=True)
+            case Empty(means=means):
+                self._begin()
+                return await self._page("", limit=means is Means.PAGES)
+            case Paging(token=token):
+                return await self._page(token, limit=True)
+            case Listed(rv=rv):
+                return await self._watch(rv, is_initial=False)
+
+    def _begin(self) -> None:
+        self._read_began_at = self.clock.monotonic()
+        self.sink.begin()
+
+    async def _page(self, token: str, *, limit: bool) -> Outcome:
+        query = self._selection()
+        if limit:
+            query["limit"] = str(self.rules.page_size)
+        if token:
+            query["continue"] = token
+        try:
+            body = await self.transport.request(
+                "GET", self.resource.path(self.namespace), query=query, timeout_s=self.rules.page_timeout_s
+            )
+            page = self.decoder.decode_page(body)
+        except ApiError as error:
+            return self._failed(error, "list")
+        except UndecodableList as error:
+            self._fault("undecodable list", str(error))
+            return Ended(Failure.UNDECODABLE)
+        self._contact()
+        self.sink.collect_page(page)
+        for poisoned in page.poisoned:
+            self._drop("undecodable", poisoned)
+        if not page.continue_token:
+            await self._complete(page.rv, "list")
+        return PageRead(page.rv, page.continue_token)
+
+    async def _watch(self, rv: str, *, is_initial: bool) -> Ended:
+        rules = self.rules
+        timeout_s = rules.min_watch_s + (rules.max_watch_s - rules.min_watch_s) * self.draw()
+        query = self._selection() | {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": rv,
+            "timeoutSeconds": str(int(timeout_s)),
+        }
+        if is_initial:
+            query |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+        watch = _Watch(self.clock.monotonic(), rv, timeout_s, is_synced=not is_initial)
+        self.metrics.watches.labels(self.resource.plural).inc()
+        try:
+            async with self.transport.stream(
+                self.resource.path(self.namespace), query=query, answer_within_s=rules.answer_within_s
+            ) as stream:
+                self._contact()
+                why = await self._follow(stream, watch)
+        except ApiError as error:
+            why = self._failed(error, "watch").why
+        lived_s = self.clock.monotonic() - watch.opened_at
+        if why is Failure.END and lived_s < SHORT_WATCH_S and watch.events == 0:
+            why = Failure.SHORT
+            self.metrics.short_watches.labels(self.resource.plural).inc()
+        self.metrics.watch_duration.labels(self.resource.plural).observe(lived_s)
+        return Ended(why, watch.rv, lived_s, watch.events, watch.is_synced)
+
+    async def _follow(self, stream: LineStream, watch: _Watch) -> Failure:
+        """Handle the stream's lines until it ends; raises ApiError when it breaks."""
+        while True:
+            try:
+                lines = await stream.read_lines(self._idle_s(watch))
+            except ApiError as error:
+                if error.reason == "idle" and not watch.is_synced:
+                    if self.clock.monotonic() - watch.opened_at < self.rules.marker_within_s:
+                        continue  # a slow beginning, and nothing read so far is lost
+                    self._fault("no end of the initial events", error.message)
+                    return Failure.NO_MARKER
+                raise
+            if lines is None:
+                return Failure.END
+            self._contact()
+            for count, line in enumerate(lines, 1):
+                event = self.decoder.decode_event(line)
+                if isinstance(event, Failed):
+                    raised = error_from_status(event.status, request=f"watch {self.resource}")
+                    return self._failed(raised, "watch", is_in_stream=True).why
+                await self._take(event, watch)
+                if count % _LINES_PER_TURN == 0:
+                    await anyio.lowlevel.checkpoint()
+
+    async def _take(self, event: Event[T], watch: _Watch) -> None:
+        match event:
+            case Bookmark(rv=rv, ends_initial=ends_initial):
+                watch.has_bookmarks = True
+                self.metrics.events.labels(self.resource.plural, "BOOKMARK").inc()
+                if watch.is_synced:
+                    self.sink.apply(event)
+                    watch.rv = rv
+                elif ends_initial:
+                    await self._complete(rv, "watchlist")
+                    watch.rv = rv
+                    watch.is_synced = True
+                return
+            case Garbage():
+                self._drop("garbage", event)
+                return
+            case Poisoned():
+                self._drop("undecodable", event)
+            case Put(is_added=is_added):
+                self.metrics.events.labels(self.resource.plural, "ADDED" if is_added else "MODIFIED").inc()
+            case _:
+                self.metrics.events.labels(self.resource.plural, "DELETED").inc()
+        watch.events += 1
+        if not watch.is_synced:
+            # These are in no order of versions, so none of them says how far we are; the closing bookmark does.
+            self.sink.collect(event)
+            return
+        self.sink.apply(event)
+        watch.rv = _rv_of(event) or watch.rv
+
+    def _idle_s(self, watch: _Watch) -> float:
+        if not watch.is_synced:
+            return self.rules.marker_silence_s
+        if watch.has_bookmarks:
+            return self.rules.idle_s
+        remaining_s = watch.opened_at + watch.timeout_s - self.clock.monotonic()
+        return max(remaining_s, 0.0) + self.rules.end_margin_s
+
+    async def _complete(self, rv: str, mode: str) -> None:
+        self._backoff.reset()
+        self.last_error = ""
+        await self.sink.complete(rv)
+        self.metrics.lists.labels(self.resource.plural, mode, "success").inc()
+        self.metrics.list_duration.labels(self.resource.plural).observe(self.clock.monotonic() - self._read_began_at)
+
+    def _selection(self) -> dict[str, str]:
+        return {"labelSelector": self.label_selector} if self.label_selector else {}
+
+    def _contact(self) -> None:
+        self.last_contact_at = self.clock.monotonic()
+        self.metrics.last_activity.labels(self.resource.plural).set(self.clock.wall())
+
+    def _failed(self, error: ApiError, what: str, *, is_in_stream: bool = False) -> Ended:
+        self._retry_after_s = error.retry_after_s or 0.0
+        if isinstance(error, Forbidden | Unauthorized | NotFound):
+            self._fault(f"{what} refused", error.message)
+        else:
+            self.last_error = error.message
+        return Ended(failure_of(error, is_in_stream=is_in_stream))
+
+    def _fault(self, event: str, text: str) -> None:
+        if text != self.last_error:
+            _log.warning(event, resource=str(self.resource), error=text)
+        self.last_error = text
+
+    def _drop(self, reason: str, event: Poisoned | Garbage) -> None:
+        self.metrics.dropped.labels(self.resource.plural, reason).inc()
+        key = str(event.key) if isinstance(event, Poisoned) else ""
+        _log.warning("object left out", resource=str(self.resource), key=key, reason=reason, error=event.why)
+
+    def _note(self, outcome: Outcome, following: State) -> None:
+        if not isinstance(outcome, Ended):
+            return
+        if isinstance(following, Empty) and not outcome.is_synced:
+            self.metrics.lists.labels(self.resource.plural, following.means.value, "error").inc()
+        self.metrics.restarts.labels(self.resource.plural, outcome.why.value).inc()
+        _log.debug("watch ended", resource=str(self.resource), reason=outcome.why.value, error=self.last_error)
+
+    async def _pause(self, pause: Pause) -> None:
+        asked_s, self._retry_after_s = self._retry_after_s, 0.0
+        if pause is Pause.NONE:
+            return
+        if pause is Pause.FRESH:
+            self._backoff.reset()
+        await self.clock.sleep(max(self._backoff.next_delay_s(), asked_s))
+
+
+def _rv_of(event: Event[T]) -> str:
+    match event:
+        case Put(obj=obj):
+            return obj.metadata.resourceVersion
+        case Failed() | Garbage():
+            return ""
+        case _:
+            return event.rv
