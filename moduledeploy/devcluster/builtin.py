@@ -9,7 +9,7 @@ import attrs
 from moduledeploy.devcluster import objectmeta
 from moduledeploy.devcluster.errors import FieldError, Object, bad_request
 from moduledeploy.devcluster.resources import Decoded, Resource
-from moduledeploy.devcluster.types import Reading, Type
+from moduledeploy.devcluster.gotypes import Reading, Type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,16 @@ def _no_fields(_: Object) -> dict[str, str]:
 
 def _no_grace(_obj: Object, _requested: int | None) -> int | None:
     return None
+
+
+def _restore(new: Object, old: Object, path: str) -> None:
+    head, _, rest = path.partition(".")
+    if rest:
+        _restore(new[head], old[head], rest)
+    elif head in old:
+        new[head] = old[head]
+    else:
+        new.pop(head, None)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -81,10 +91,7 @@ class BuiltInStrategy:
     def prepare_update(self, new: Object, old: Object, subresource: str) -> None:
         if subresource == "status":
             for field in self.status_keeps:
-                if field in old:
-                    new[field] = old[field]
-                else:
-                    new.pop(field, None)
+                _restore(new, old, field)
             return
         if self.has_status and not subresource:
             new["status"] = old.get("status", {})

@@ -82,6 +82,7 @@ class Resource:
     verbs: tuple[str, ...] = STANDARD_VERBS
     subresources: frozenset[str] = frozenset()
     storage_version: str = ""
+    stored_in: str = ""  # the table of another resource that this one is a view of
     selectable: frozenset[str] = frozenset()  # field selectors beyond metadata.name and metadata.namespace
     scale: Any = None  # devcluster.scale.ScalePaths where there is a scale subresource
     columns: Any = None  # devcluster.tables.Columns; None: name and age
@@ -90,7 +91,7 @@ class Resource:
     @property
     def table(self) -> str:
         """Name of its table in the store, the same for all versions: `deployments.apps`, `pods`."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
+        return self.stored_in or (f"{self.plural}.{self.group}" if self.group else self.plural)
 
     @property
     def api_version(self) -> str:
@@ -119,9 +120,8 @@ class Register:
     def add(self, resource: Resource) -> None:
         """Serve one more version, or the same with other rules."""
         self._by_path[resource.group, resource.version, resource.plural] = resource
-        if not resource.storage_version or resource.storage_version == resource.version:
+        if not resource.stored_in and resource.storage_version in ("", resource.version):
             self._by_table[resource.table] = resource
-        self._by_table.setdefault(resource.table, resource)
         self.revision += 1
 
     def remove_table(self, table: str) -> None:

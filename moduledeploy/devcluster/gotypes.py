@@ -9,6 +9,7 @@ items, `<T>` a set, `{T}` a map with string keys.  After a field's name `?` is a
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
@@ -27,6 +28,7 @@ _ZEROS: Final[dict[str, Any]] = {
     "time": None, "microtime": None, "bytes": None,
 }  # fmt: skip
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_EXACT: Final = {"time": len("2026-01-01T00:00:00Z"), "microtime": len("2026-01-01T00:00:00.000000Z")}
 _QUANTITY: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
 
 
@@ -179,7 +181,7 @@ class Reading:
         elif name in {"time", "microtime"}:
             if not isinstance(value, str) or not _TIME.fullmatch(value):
                 raise self._mismatch(value, path, "Time")
-            return value
+            return value if len(value) == _EXACT[name] and value[-1] == "Z" else _instant(value, name)
         else:
             right = isinstance(value, str)
         if not right:
@@ -202,6 +204,11 @@ class Reading:
             f'{self.kind} in version "{self.api_version.rpartition("/")[2]}" cannot be handled as a {self.kind}: '
             f"json: cannot unmarshal {found} into Go struct field {self.kind}.{path} of type {wanted}"
         )
+
+
+def _instant(text: str, name: str) -> str:
+    instant = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ" if name == "time" else "%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _item(kind: Type) -> Type:
