@@ -142,11 +142,13 @@ class Moves:
     def _place(self, revision: Revision, count: int) -> None:
         if count <= 0:
             return
-        placed = self.pool.place(revision.template.module.name, count, self.view.parent.spec.scheduling)
+        module = revision.template.module.name
+        placed = self.pool.place(module, count, self.view.parent.spec.scheduling)
         for uid in placed.bases:
+            self.pool.assume(uid, module, module_object_name(revision.name, uid))
             self._create(revision, uid)
         if placed.unplaced:
-            self.unplaced = placed.sentence
+            self.unplaced = placed.message
 
     def _fill_peers(self) -> None:
         module = self.aim.target.template.module.name

@@ -1,0 +1,384 @@
+"""A whole cluster in memory: the real planner and the real convergence against plain values, with time that only we move."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from moduledeploy.api.decode import decode_deployment_spec
+from moduledeploy.api.kinds import FailureClass, ModuleSource, ModuleStatus, ModuleStatusWord
+from moduledeploy.api.names import MODULE_DEPLOYMENT
+from moduledeploy.api.status import DeploymentStatus
+from moduledeploy.placement.bases import Base, Obstacle
+from moduledeploy.placement.pool import Pool
+from moduledeploy.rollout import actions
+from moduledeploy.rollout.converge import (
+    BaseView,
+    Biz,
+    BizState,
+    Install,
+    Query,
+    Step,
+    Switch,
+    Uninstall,
+    Wanted,
+    converge,
+)
+from moduledeploy.rollout.gate import GateWrite
+from moduledeploy.rollout.plan import Plan, plan
+from moduledeploy.rollout.slots import BaseFacts, ModuleFacts, Slots
+from moduledeploy.rollout.transitions import EventFact
+from moduledeploy.rollout.view import BaseDeployment, Parent, Revision, View
+
+NAME = "orders"
+
+
+@attrs.define
+class Mod:
+    """One Module object as the API holds it."""
+
+    name: str
+    uid: str
+    replica_set: str
+    number: int
+    base_uid: str
+    source: ModuleSource
+    created: float
+    batch: str
+    uninstall_first: bool
+    status: ModuleStatus = attrs.field(factory=ModuleStatus)
+    terminating: bool = False
+
+    @property
+    def order(self) -> tuple[float, int, str]:
+        return (self.created, self.number, self.name)
+
+    def facts(self) -> ModuleFacts:
+        status = self.status
+        return ModuleFacts(
+            name=self.name,
+            uid=self.uid,
+            resource_version="1",
+            replica_set=self.replica_set,
+            order=self.order,
+            base_uid=self.base_uid,
+            base_name=self.base_uid,
+            source=self.source,
+            status=ModuleStatusWord(status.status or "Pending"),
+            reason=status.reason,
+            message=status.message,
+            failure_class=FailureClass(status.failureClass) if status.failureClass else None,
+            is_terminating=self.terminating,
+            active_since=status.activeSince.timestamp() if status.activeSince else None,
+            slot_active_since=status.slotActiveSince.timestamp() if status.slotActiveSince else None,
+            batch=self.batch or None,
+            uninstall_first=self.uninstall_first,
+        )
+
+    def wanted(self) -> Wanted:
+        return Wanted(
+            name=self.name,
+            uid=self.uid,
+            family=NAME,
+            order=self.order,
+            source=self.source,
+            status=self.status,
+            is_terminating=self.terminating,
+            uninstall_first=self.uninstall_first,
+        )
+
+
+@attrs.define
+class Jvm:
+    """One base: its pod and what runs in it."""
+
+    uid: str
+    ready: bool = True
+    gone: bool = False
+    cap: int | None = None
+    container: str = "c1"
+    ready_since: float = 0.0
+    running: dict[tuple[str, str], BizState] = attrs.field(factory=dict)
+    known: tuple[Biz, ...] | None = None
+    installs: int = 0
+    uninstalls: int = 0
+
+    def listed(self) -> tuple[Biz, ...]:
+        return tuple(Biz(name, version, state) for (name, version), state in self.running.items())
+
+
+@attrs.define
+class World:
+    """State, and the moves that change it; `calls` records every Arklet operation in order."""
+
+    now: float = 1_000_000.0
+    spec: dict[str, Any] = attrs.field(factory=dict)
+    generation: int = 1
+    status: DeploymentStatus = attrs.field(factory=DeploymentStatus)
+    waiting: str | None = None
+    retry: str = ""
+    has_finalizer: bool = False
+    deleted: bool = False
+    is_terminating: bool = False
+    rolling: bool = False
+    conflict: str | None = None
+    revisions: dict[str, Revision] = attrs.field(factory=dict)
+    modules: dict[str, Mod] = attrs.field(factory=dict)
+    jvms: dict[str, Jvm] = attrs.field(factory=dict)
+    bad: set[str] = attrs.field(factory=set)
+    slots: Slots = attrs.field(factory=Slots)
+    pool: Pool = attrs.field(factory=Pool)
+    events: list[EventFact] = attrs.field(factory=list)
+    calls: list[tuple[str, str, str]] = attrs.field(factory=list)
+    lowest: int = 10**9
+    _serial: int = 0
+
+    # What a person or the cluster does.
+
+    def add_bases(self, count: int, **features: Any) -> None:
+        for _ in range(count):
+            jvm = Jvm(uid=f"b{len(self.jvms):02d}", ready_since=self.now, **features)
+            self.jvms[jvm.uid] = jvm
+            self._tell_base(jvm)
+
+    def edit(self, **spec: Any) -> None:
+        self.spec = {**self.spec, **spec}
+        self.generation += 1
+
+    def strategy(self, **fields: Any) -> None:
+        self.edit(operationStrategy={**self.spec.get("operationStrategy", {}), **fields})
+
+    def template(self, version: str, url: str = "") -> None:
+        module = {"name": NAME, "version": version, "url": url or f"file:///modules/{NAME}-{version}.jar"}
+        self.edit(template={"spec": {"module": module}})
+
+    def set_ready(self, uid: str, ready: bool) -> None:
+        jvm = self.jvms[uid]
+        jvm.ready, jvm.ready_since = ready, self.now
+        self._tell_base(jvm)
+
+    def lose(self, uid: str) -> None:
+        self.jvms[uid].gone = True
+        self.pool.remove_base(uid)
+        self.slots.set_base(self._base_facts(uid))
+
+    def restart(self, uid: str) -> None:
+        jvm = self.jvms[uid]
+        jvm.running.clear()
+        jvm.container += "'"
+        jvm.known = None
+
+    def delete_module(self, name: str) -> None:
+        self.modules[name].terminating = True
+        self._tell_module(self.modules[name])
+
+    # What the controllers do.
+
+    def view(self) -> View:
+        return View(
+            parent=Parent(
+                kind=MODULE_DEPLOYMENT,
+                namespace="default",
+                name=NAME,
+                uid="md",
+                generation=self.generation,
+                spec=decode_deployment_spec({"baseDeploymentName": "base", **self.spec}),
+                status=self.status,
+                waiting=self.waiting,
+                retry=self.retry,
+                has_finalizer=self.has_finalizer,
+                is_terminating=self.is_terminating,
+            ),
+            revisions=self.revisions,
+            slots=self.slots,
+            base_deployment=BaseDeployment(
+                replicas=sum(not jvm.gone for jvm in self.jvms.values()), is_rolling=self.rolling
+            ),
+            conflict=self.conflict,
+        )
+
+    def reconcile(self) -> Plan:
+        """One pass of the rollout controller; the world after it."""
+        made = plan(self.view(), self.pool, self.now)
+        for action in made.actions:
+            self._act(action)
+        self.status = made.status
+        self.events.extend(made.events)
+        self.slots.check_invariants()
+        self.pool.check_invariants()
+        return made
+
+    def _act(self, action: actions.Action) -> None:
+        match action:
+            case actions.AddFinalizer():
+                self.has_finalizer = True
+            case actions.RemoveFinalizer():
+                self.deleted = True
+            case actions.CreateRevision(name=name, number=number, template=template, replicas=replicas):
+                self.revisions[name] = Revision(
+                    name=name, uid=name, number=number, template=template, replicas=replicas, created_at=self.now
+                )
+            case actions.AdjustRevision(name=name, number=number, replicas=replicas):
+                self.revisions[name] = attrs.evolve(self.revisions[name], number=number, replicas=replicas)
+            case actions.DeleteRevision(name=name):
+                del self.revisions[name]
+            case actions.WriteGate(write=write, token=token):
+                self._gate(write, token)
+            case actions.DeleteModule(name=name):
+                self.delete_module(name)
+            case actions.CreateModule():
+                self._create(action)
+                for old in action.replaces:
+                    self.delete_module(old.name)
+
+    def _gate(self, write: GateWrite, token: str) -> None:
+        self.waiting = token if write is GateWrite.SET else None
+        if write is GateWrite.SET:
+            self.edit(pause=True)
+        elif write is GateWrite.TAKE_BACK:
+            self.edit(pause=None)
+
+    def _create(self, action: actions.CreateModule) -> None:
+        assert action.name not in self.modules, f"{action.name} is there already"
+        self._serial += 1
+        module = Mod(
+            name=action.name,
+            uid=f"m{self._serial}",
+            replica_set=action.revision.name,
+            number=action.revision.number,
+            base_uid=action.base_uid,
+            source=action.revision.template.module,
+            created=self.now,
+            batch=action.batch,
+            uninstall_first=action.uninstall_first,
+        )
+        self.modules[action.name] = module
+        self.pool.add_module(module.base_uid, module.source.name, module.name)
+        self._tell_module(module)
+
+    def converge(self, uid: str) -> bool:
+        """One step on a base; whether anything was done."""
+        jvm = self.jvms[uid]
+        here = tuple(module.wanted() for module in self.modules.values() if module.base_uid == uid)
+        base = BaseView(
+            is_gone=jvm.gone, is_reachable=not jvm.gone, container_id=jvm.container, modules=here, listed=jvm.known
+        )
+        decision = converge(base, self.now)
+        for wanted, status in decision.reports:
+            self._report(wanted.name, status)
+        for wanted in decision.released:
+            self._release(wanted.name)
+        if decision.step is not None:
+            self._operate(jvm, decision.step)
+        return bool(decision.reports or decision.released or decision.step)
+
+    def _operate(self, jvm: Jvm, step: Step) -> None:
+        match step:
+            case Query():
+                pass
+            case Install(module=module):
+                self._install(jvm, module)
+            case Uninstall(name=name, version=version):
+                self.calls.append(("uninstall", jvm.uid, f"{name}:{version}"))
+                del jvm.running[name, version]
+                jvm.uninstalls += 1
+            case Switch(module=module):
+                self.calls.append(("switch", jvm.uid, module.source.identity))
+                for identity in jvm.running:
+                    if identity[0] == module.source.name:
+                        jvm.running[identity] = BizState.STANDBY
+                jvm.running[module.source.name, module.source.version] = BizState.ACTIVE
+        jvm.known = jvm.listed()
+
+    def _install(self, jvm: Jvm, module: Wanted) -> None:
+        self.calls.append(("install", jvm.uid, module.source.identity))
+        if module.source.version in self.bad:
+            failed = ModuleStatus(
+                status="Failed", reason="InstallFailed", message="it throws", failureClass="permanent", attempts=1
+            )
+            self._report(module.name, attrs.evolve(failed, nextRetryTime=_later(self.now, 3600)))
+            return
+        identity = (module.source.name, module.source.version)
+        assert identity not in jvm.running, f"{identity} is installed twice on {jvm.uid}"
+        second = any(name == module.source.name for name, _ in jvm.running)
+        jvm.running[identity] = BizState.STANDBY if second else BizState.ACTIVE
+        jvm.installs += 1
+
+    def _report(self, name: str, status: ModuleStatus) -> None:
+        self.modules[name].status = status
+        self._tell_module(self.modules[name])
+
+    def _release(self, name: str) -> None:
+        module = self.modules.pop(name)
+        self.slots.drop_module(module.base_uid, name)
+        self.pool.remove_module(module.base_uid, module.source.name, name)
+
+    # How the controllers learn of it.
+
+    def _base_facts(self, uid: str) -> BaseFacts:
+        jvm = self.jvms[uid]
+        since = jvm.ready_since if jvm.ready and not jvm.gone else None
+        return BaseFacts(uid=uid, name=uid, is_gone=jvm.gone, is_lost=jvm.gone, ready_since=since)
+
+    def _tell_base(self, jvm: Jvm) -> None:
+        obstacle = None if jvm.ready else Obstacle.NOT_READY
+        self.pool.set_base(Base(uid=jvm.uid, name=jvm.uid, cap=jvm.cap, obstacle=obstacle))
+        self.slots.set_base(self._base_facts(jvm.uid))
+
+    def _tell_module(self, module: Mod) -> None:
+        self.slots.set_module(module.facts(), self._base_facts(module.base_uid))
+
+    # Letting it run.
+
+    def settle(self, limit: int = 400) -> None:
+        """Run everything until nothing changes at this moment."""
+        for _ in range(limit):
+            before = self._fingerprint()
+            self.reconcile()
+            for uid in list(self.jvms):
+                while self.converge(uid):
+                    self.reconcile()
+            if self._fingerprint() == before:
+                return
+        raise AssertionError(f"it doesn't come to rest: {self.status}")
+
+    def run(self, seconds: float) -> None:
+        """Let time pass in the steps at which something is due."""
+        end = self.now + seconds
+        self.settle()
+        while self.now < end:
+            due = self.reconcile().wake_at
+            self.now = min(end, due if due is not None and due > self.now else end)
+            self.settle()
+
+    def _fingerprint(self) -> tuple[object, ...]:
+        modules = tuple((m.name, m.uid, m.status, m.terminating) for m in self.modules.values())
+        running = tuple(tuple(jvm.running.items()) for jvm in self.jvms.values())
+        return (self.has_finalizer, self.status, self.waiting, self.generation, modules, running, tuple(self.revisions.values()), self.deleted)
+
+    # What tests look at.
+
+    def serving(self) -> dict[str, str]:
+        """Active version by base."""
+        return {
+            uid: version
+            for uid, jvm in self.jvms.items()
+            if not jvm.gone
+            for (_, version), state in jvm.running.items()
+            if state is BizState.ACTIVE
+        }
+
+    def installed(self) -> list[str]:
+        """All versions on all bases, sorted."""
+        return sorted(version for jvm in self.jvms.values() if not jvm.gone for _, version in jvm.running)
+
+    def reasons(self) -> list[str]:
+        """Reasons of the events so far."""
+        return [event.reason for event in self.events]
+
+
+def _later(now: float, seconds: float) -> Any:
+    from datetime import UTC, datetime  # noqa: PLC0415  # used here alone
+
+    return datetime.fromtimestamp(now + seconds, UTC)
