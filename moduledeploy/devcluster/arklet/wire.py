@@ -91,6 +91,14 @@ class ArkletPorts:
         asyncio.get_running_loop().add_reader(listener, self._accept, served)
         return number
 
+    def is_free(self, address: str, port: int) -> bool:
+        """Whether nobody on this machine listens there now."""
+        try:
+            socket.create_server((address, port)).close()
+        except OSError:
+            return False
+        return True
+
     def close(self, address: str, port: int) -> None:
         """Refuse new connections and drop the open ones with whatever they run; harmless for a port that isn't open."""
         if (served := self._ports.pop((address, port), None)) is None:

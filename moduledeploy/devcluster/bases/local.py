@@ -1,0 +1,183 @@
+"""Simulated bases of the embedded cluster: kubelet play on the in-process API, and a handle on it for tests."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import anyio
+import attrs
+import msgspec
+
+from moduledeploy.devcluster.arklet import ArkletPorts, Effects, SimulatedArklet
+from moduledeploy.devcluster.bases.addresses import AddressPool
+from moduledeploy.devcluster.bases.kubelet import Kubelet
+from moduledeploy.devcluster.bases.nodes import node_names, node_object, node_status
+from moduledeploy.devcluster.bases.pods import Node, Pod
+from moduledeploy.devcluster.bases.status import timestamp
+from moduledeploy.devcluster.errors import ApiError
+from moduledeploy.kube.queue import Queue
+from moduledeploy.kube.resources import ObjectKey
+from moduledeploy.kube.worker import run_workers
+from moduledeploy.runtime.clock import Clock, SystemClock
+from moduledeploy.runtime.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from anyio.abc import TaskStatus
+
+    from moduledeploy.devcluster.local import LocalApi
+    from moduledeploy.devcluster.resources import Resource
+    from moduledeploy.devcluster.storage import Object
+    from moduledeploy.devcluster.writes import Writes
+
+_WORKERS: Final = 4
+_PASS_TIMEOUT_S: Final = 30.0
+
+
+class NextNode(Protocol):
+    """Chooses a node for a pod that has none."""
+
+    def __call__(self) -> str:
+        """Its name."""
+        ...
+
+
+def schedule_at_birth(next_node: NextNode) -> Callable[[Writes, Resource, Object, Object | None, str], None]:
+    """Admission in the place of a scheduler: a ReplicaSet's pod has its node from the start, which saves a write."""
+
+    def assign(_writes: Writes, resource: Resource, obj: Object, old: Object | None, _subresource: str) -> None:
+        if resource.table == "pods" and old is None and not obj["spec"].get("nodeName"):
+            owners = obj["metadata"].get("ownerReferences") or []
+            if any(owner.get("kind") == "ReplicaSet" and owner.get("controller") for owner in owners):
+                obj["spec"]["nodeName"] = next_node()
+
+    return assign
+
+
+@attrs.define(eq=False)
+class LocalCluster:
+    """The in-process API as kubelets see it; plays the pods of ReplicaSets and no others."""
+
+    api: LocalApi
+
+    def pod(self, key: ObjectKey) -> Pod | None:
+        obj = self.api.find("pods", key.name, key.namespace)
+        pod = msgspec.convert(obj, Pod) if obj else None
+        return pod if pod is not None and pod.is_from_replica_set else None
+
+    def node(self, name: str) -> Node | None:
+        obj = self.api.find("nodes", name)
+        return msgspec.convert(obj, Node) if obj else None
+
+    async def bind(self, pod: Pod) -> None:
+        raise AssertionError(f"{pod.metadata.name} has got no node at its birth")
+
+    async def report(self, pod: Pod, status: dict[str, Any]) -> None:
+        meta = pod.metadata
+        try:
+            self.api.patch("pods", meta.name, {"status": status}, namespace=meta.namespace, subresource="status")
+        except ApiError as error:
+            if error.code != 404:
+                raise
+
+    async def remove(self, pod: Pod) -> None:
+        meta = pod.metadata
+        self.api.delete("pods", meta.name, namespace=meta.namespace, grace_s=0, uid=meta.uid)
+
+
+class LocalBases:
+    """The bases of an embedded cluster.
+
+    `run` plays until it is cancelled; the other methods are for tests, by namespace and pod name.
+    """
+
+    def __init__(
+        self,
+        api: LocalApi,
+        *,
+        start_delay_s: float = 0.3,
+        nodes: int = 3,
+        reuse_addresses: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        self._api: Final = api.acting_as("kubelet")
+        self._clock: Final = clock or SystemClock()
+        self._names: Final = node_names(nodes)
+        self._turns: Final[Iterator[str]] = itertools.cycle(self._names)
+        self._metrics: Final = Metrics()
+        self._queue: Final[Queue[ObjectKey]] = Queue(name="bases", metrics=self._metrics.queue, clock=self._clock)
+        self._ports: Final = ArkletPorts()
+        self._kubelet: Final = Kubelet(
+            cluster=LocalCluster(self._api),
+            ports=self._ports,
+            clock=self._clock,
+            start_delay_s=start_delay_s,
+            addresses=AddressPool(reuse=reuse_addresses),
+        )
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Create the nodes, then play kubelet and Arklet for the pods of ReplicaSets."""
+        self._api.writes.admissions.append(schedule_at_birth(self._turns.__next__))
+        for name in self._names:
+            if self._api.find("nodes", name) is None:
+                self._api.create("nodes", node_object(name))
+        async with self._ports, anyio.create_task_group() as tasks:
+            tasks.start_soon(self._follow_pods)
+            tasks.start_soon(self._follow_nodes)
+            task_status.started()
+            await run_workers(
+                self._queue,
+                self._kubelet.sync,
+                count=_WORKERS,
+                timeout_s=_PASS_TIMEOUT_S,
+                metrics=self._metrics.reconcile,
+                clock=self._clock,
+            )
+
+    def arklet(self, namespace: str, name: str) -> SimulatedArklet:
+        """The Arklet of a pod that is played; raises KeyError."""
+        return self._kubelet.bases[ObjectKey(namespace, name)].arklet
+
+    def effects(self, uid: str) -> Effects:
+        """Installs and uninstalls that took effect on a pod, by its UID; kept after the pod has gone."""
+        return self._kubelet.effects.setdefault(uid, Effects())
+
+    def restart(self, namespace: str, name: str) -> None:
+        """Restart the container of a pod; raises KeyError."""
+        key = ObjectKey(namespace, name)
+        self._kubelet.restart(key)
+        self._queue.add(key)
+
+    async def _follow_pods(self) -> None:
+        with self._api.subscribe("pods") as pods:
+            for pod in pods.initial:
+                self._queue.add(_key(pod))
+            while True:
+                for event in await pods.wait_events():
+                    self._queue.add(_key(event.obj))
+
+    async def _follow_nodes(self) -> None:
+        with self._api.subscribe("nodes") as nodes:
+            for node in nodes.initial:
+                self._look_at_node(node["metadata"]["name"])
+            while True:
+                for event in await nodes.wait_events():
+                    self._look_at_node(event.obj["metadata"]["name"])
+
+    def _look_at_node(self, name: str) -> None:
+        node = self._kubelet.cluster.node(name)
+        if node is None or not node.is_simulated:
+            return
+        status = node_status(is_lost=node.is_lost, now=timestamp(self._clock.wall()))
+        known = self._api.get("nodes", name).get("status", {}).get("conditions", [])
+        if [c["status"] for c in known if c["type"] == "Ready"] == [status["conditions"][0]["status"]]:
+            return
+        self._api.patch("nodes", name, {"status": status}, subresource="status")
+        for key in self._kubelet.bases:
+            self._queue.add(key)
+
+
+def _key(obj: Object) -> ObjectKey:
+    return ObjectKey(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])

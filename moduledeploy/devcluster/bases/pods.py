@@ -1,0 +1,118 @@
+"""What a kubelet has to know of pods and nodes; names are those of the wire."""
+# ruff: noqa: N815 -- fields are named as on the wire
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import attrs
+
+from moduledeploy.devcluster.arklet import PREFIX
+
+ARKLET_PORT: Final = 1238  # Arklet's own default
+_PORT_NAME: Final = "arklet"
+_PORT_ANNOTATION: Final = "koupleless.alipay.com/arklet-port"
+_LOST: Final = PREFIX + "lost"
+
+
+@attrs.frozen(kw_only=True)
+class Owner:
+    """An owner reference."""
+
+    kind: str = ""
+    name: str = ""
+    controller: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Metadata:
+    """The metadata of pods and nodes."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resourceVersion: str = ""
+    labels: dict[str, str] = attrs.field(factory=dict)
+    annotations: dict[str, str] = attrs.field(factory=dict)
+    ownerReferences: list[Owner] = attrs.field(factory=list)
+    deletionTimestamp: str | None = None
+    deletionGracePeriodSeconds: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ContainerPort:
+    """A declared port."""
+
+    name: str = ""
+    containerPort: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Container:
+    """A container of the pod's spec."""
+
+    name: str
+    image: str = ""
+    ports: list[ContainerPort] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True)
+class PodSpec:
+    """The part of a pod's spec that is played."""
+
+    nodeName: str = ""
+    containers: list[Container] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True)
+class PodStatus:
+    """The part of a pod's status that is taken up again."""
+
+    phase: str = "Pending"
+    podIP: str = ""
+    startTime: str = ""
+    conditions: list[dict[str, Any]] = attrs.field(factory=list)
+    containerStatuses: list[dict[str, Any]] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True)
+class Pod:
+    """A pod as last seen."""
+
+    metadata: Metadata
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+    @property
+    def is_from_replica_set(self) -> bool:
+        """Whether a ReplicaSet controls it."""
+        return any(owner.controller and owner.kind == "ReplicaSet" for owner in self.metadata.ownerReferences)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its containers have stopped for good."""
+        return self.status.phase in {"Failed", "Succeeded"}
+
+    @property
+    def arklet_port(self) -> int:
+        """Where Arklet listens: the container port named `arklet`, else what the annotation says, else 1238."""
+        named = [p.containerPort for c in self.spec.containers for p in c.ports if p.name == _PORT_NAME]
+        text = self.metadata.annotations.get(_PORT_ANNOTATION, "")
+        return next(iter(named), int(text) if text.isdigit() and 0 < int(text) < 65536 else ARKLET_PORT)
+
+
+@attrs.frozen(kw_only=True)
+class Node:
+    """A node as last seen."""
+
+    metadata: Metadata
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the node's annotation says that nothing on it can be reached."""
+        return self.metadata.annotations.get(_LOST) == "true"
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether it was made for simulated bases."""
+        return self.metadata.labels.get("type") == "simulated"
