@@ -39,7 +39,6 @@ class ModuleFacts:
 
     name: str
     uid: str
-    resource_version: str
     replica_set: str
     order: tuple[float, int, str]
     base_uid: str
@@ -212,11 +211,13 @@ class Slots:
         """Updated and available slots whose target Module was made for that batch."""
         return self._batch_available.get(batch, 0)
 
-    def set_base(self, base: BaseFacts) -> None:
-        """Take note of a base; it matters once a Module is on it."""
-        if base.uid in self._modules and self._bases.get(base.uid) != base:
-            self._bases[base.uid] = base
-            self._reclassify(base.uid)
+    def set_base(self, base: BaseFacts) -> bool:
+        """Take note of a base with a Module on it; whether that changed anything."""
+        if base.uid not in self._modules or self._bases.get(base.uid) == base:
+            return False
+        self._bases[base.uid] = base
+        self._reclassify(base.uid)
+        return True
 
     def set_module(self, module: ModuleFacts, base: BaseFacts) -> None:
         """Add or replace a Module, with what is known of its base."""

@@ -59,7 +59,6 @@ class Mod:
         return ModuleFacts(
             name=self.name,
             uid=self.uid,
-            resource_version="1",
             replica_set=self.replica_set,
             order=self.order,
             base_uid=self.base_uid,

@@ -1,0 +1,336 @@
+"""The base controller: one key, one base. Brings what runs on a base to what its Modules ask for, one operation at a time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Protocol, assert_never
+
+import anyio
+import attrs
+import structlog
+
+from moduledeploy.api import names
+from moduledeploy.api.bodies import merge_finalizers
+from moduledeploy.api.encode import encode_module_status
+from moduledeploy.api.kinds import FailureClass, Module, ModuleStatus, ModuleStatusWord
+from moduledeploy.arklet import outcomes
+from moduledeploy.controllers.facts import BaseKey, wanted
+from moduledeploy.controllers.resources import MODULES
+from moduledeploy.kube.errors import Conflict, NotFound
+from moduledeploy.kube.events import Reference
+from moduledeploy.kube.resources import ObjectKey
+from moduledeploy.kube.worker import Done, RequeueAfter
+from moduledeploy.rollout.converge import (
+    BaseView,
+    Biz,
+    BizState,
+    Decision,
+    Install,
+    Query,
+    Step,
+    Switch,
+    Uninstall,
+    Wanted,
+    converge,
+)
+from moduledeploy.runtime.backoff import Backoff
+
+if TYPE_CHECKING:
+    from moduledeploy.api.cluster import Pod
+    from moduledeploy.controllers.audit import AuditSchedule
+    from moduledeploy.controllers.cluster import Cluster
+    from moduledeploy.controllers.execute import Writer
+    from moduledeploy.controllers.rollout import Recorder
+    from moduledeploy.kube.consistency import WrittenVersions
+    from moduledeploy.runtime.clock import Clock
+
+_log: Final = structlog.get_logger()
+STALE_RETRY_S: Final = 0.5
+BUSY_RETRY_S: Final = 2.0  # another operation on that module is under way in the base
+LONG_S: Final = 2.0  # Upgrading is told only when it lasts longer
+UNREACHABLE: Final = "BaseUnreachable"
+INSTALL_FAILED: Final = "InstallFailed"
+UNINSTALL_FAILED: Final = "UninstallFailed"
+IDENTITY_MISMATCH: Final = "IdentityMismatch"
+UNREACHABLE_BACKOFF: Final = Backoff(base_s=1.0, factor=2.0, cap_s=60.0)
+# When a failed install is tried again, by what it takes to mend it: little, a new artifact, a free place, another's end.
+RETRY: Final = {
+    FailureClass.RETRYABLE: Backoff(base_s=2.0, factor=2.0, cap_s=120.0),
+    FailureClass.PERMANENT: Backoff(base_s=60.0, factor=2.0, cap_s=900.0),
+    FailureClass.CAPACITY: Backoff(base_s=15.0, factor=2.0, cap_s=300.0),
+    FailureClass.CONFLICT: Backoff(base_s=10.0, factor=2.0, cap_s=300.0),
+}
+
+
+class Arklet(Protocol):
+    """Arklet's endpoint in a base; every call ends in a value, whatever happens on the way."""
+
+    async def query(self, address: str) -> outcomes.Listing | outcomes.Failure: ...
+    async def install(self, address: str, name: str, version: str, url: str) -> outcomes.Outcome: ...
+    async def uninstall(self, address: str, name: str, version: str) -> outcomes.Outcome: ...
+    async def switch(self, address: str, name: str, version: str) -> outcomes.Outcome: ...
+
+
+@attrs.define
+class _Session:
+    """What this process knows of a base beyond the API: Arklet's last list, for which container, and failures in a row."""
+
+    container_id: str = ""
+    listed: tuple[Biz, ...] | None = None
+    failures: int = 0
+    retry_at: float = 0.0
+
+
+@attrs.define(kw_only=True)
+class BaseController:
+    """Converges bases; different bases in parallel, the operations on one base one after the other."""
+
+    cluster: Cluster
+    writer: Writer
+    arklet: Arklet
+    recorder: Recorder
+    written: WrittenVersions[BaseKey]
+    audits: AuditSchedule
+    clock: Clock
+    draw: Callable[[], float] = random.random
+    _sessions: dict[BaseKey, _Session] = attrs.field(factory=dict, init=False)
+
+    async def reconcile(self, key: BaseKey) -> Done | RequeueAfter:
+        """Steps on one base until something is written to the API, something is awaited, or nothing is left to do."""
+        while (rest := await self._pass(key)) is None:
+            pass
+        return rest
+
+    async def _pass(self, key: BaseKey) -> Done | RequeueAfter | None:
+        """Look, tell, and do one operation; None when there may be more to do at once."""
+        if not self.written.is_ready(key, {MODULES: self.cluster.stores.modules}):
+            return RequeueAfter(STALE_RETRY_S)
+        modules = {
+            module.metadata.uid: module
+            for module in self.cluster.stores.modules.by_index("base", key.uid)
+            if module.metadata.namespace == key.namespace
+        }
+        pod = self.cluster.pod(key)
+        if not modules:
+            self._sessions.pop(key, None)
+            self.audits.forget(key)
+            self.written.forget(key)
+            return Done()
+        session = self._session(key, pod)
+        decision = self._decide(session, pod, modules)
+        wrote = await self._tell(key, modules, decision)
+        if wrote or decision.step is None or pod is None:
+            return self._rest(key, session, decision, wrote=wrote)
+        if session.retry_at > self.clock.monotonic():
+            return RequeueAfter(session.retry_at - self.clock.monotonic())
+        await self._operate(key, session, pod, modules, decision.step)
+        return None
+
+    def _session(self, key: BaseKey, pod: Pod | None) -> _Session:
+        """The session of the base's present container: another container has lost whatever was installed."""
+        container = pod.arklet_container if pod else None
+        container_id = container.containerID if container else ""
+        session = self._sessions.get(key)
+        if session is None or session.container_id != container_id:
+            session = self._sessions[key] = _Session(container_id)
+        if self.audits.is_due(key):
+            session.listed = None
+        return session
+
+    def _decide(self, session: _Session, pod: Pod | None, modules: dict[str, Module]) -> Decision:
+        is_reachable = pod is not None and bool(pod.status.podIP) and not pod.metadata.is_terminating
+        view = BaseView(
+            is_gone=pod is None or pod.has_ended,
+            is_reachable=is_reachable,
+            container_id=session.container_id,
+            modules=tuple(wanted(module) for module in modules.values()),
+            listed=session.listed,
+        )
+        return converge(view, round(self.clock.wall(), 6))
+
+    async def _tell(self, key: BaseKey, modules: dict[str, Module], decision: Decision) -> bool:
+        """Write what was found out; whether anything was written."""
+        for module, status in decision.reports:
+            await self._write_status(key, module, status)
+        for module in decision.released:
+            held = modules[module.uid].metadata
+            body = merge_finalizers(held.finalizers, add=False, version=held.resourceVersion)
+            try:
+                wrote = await self.writer.patch(MODULES, ObjectKey(key.namespace, module.name), body)
+            except NotFound:
+                continue  # somebody else took the last finalizer away
+            self.written.wrote(key, MODULES, wrote.resource_version)
+        return bool(decision.reports or decision.released)
+
+    async def _write_status(self, key: BaseKey, module: Wanted, status: ModuleStatus) -> None:
+        """Write a Module's status; void when it is gone or another one has its name."""
+        body = {"metadata": {"uid": module.uid}, "status": encode_module_status(status)}
+        try:
+            wrote = await self.writer.patch(MODULES, ObjectKey(key.namespace, module.name), body, subresource="status")
+        except (NotFound, Conflict):
+            return
+        self.written.wrote(key, MODULES, wrote.resource_version)
+        _log.info("module", module=module.name, status=status.status, reason=status.reason)
+
+    def _rest(self, key: BaseKey, session: _Session, decision: Decision, *, wrote: bool) -> Done | RequeueAfter:
+        if wrote:
+            return RequeueAfter(0.0) if decision.step is not None else Done()
+        moments = [self.audits.next_at(key) - self.clock.monotonic()]
+        if decision.wake_at is not None:
+            session.listed = None if decision.step is None and _is_starting(session) else session.listed
+            moments.append(decision.wake_at - self.clock.wall())
+        return RequeueAfter(max(0.0, min(moments)))
+
+    async def _operate(self, key: BaseKey, session: _Session, pod: Pod, modules: dict[str, Module], step: Step) -> bool:
+        """One operation on the base; whether the pass ends with it (something was written, or something is awaited)."""
+        try:
+            address = f"{pod.status.podIP}:{pod.arklet_port}"
+        except ValueError as error:
+            await self._unreachable(key, session, modules, str(error))
+            return
+        match step:
+            case Query():
+                await self._query(key, session, modules, address)
+            case Install(module=module):
+                await self._install(key, session, modules, module, address)
+            case Uninstall():
+                await self._uninstall(key, session, modules, step, address)
+            case Switch(module=module):
+                outcome = await self.arklet.switch(address, module.source.name, module.source.version)
+                session.listed = None
+                if not isinstance(outcome, outcomes.Done):
+                    await self._unclear(key, session, modules, outcome)
+            case _:
+                assert_never(step)
+
+    async def _query(self, key: BaseKey, session: _Session, modules: dict[str, Module], address: str) -> None:
+        answer = await self.arklet.query(address)
+        if not isinstance(answer, outcomes.Listing):
+            await self._unreachable(key, session, modules, answer.message)
+            return
+        session.listed = tuple(Biz(item.name, item.version, BizState(item.state.value)) for item in answer.modules)
+        session.failures, session.retry_at = 0, 0.0
+        self.audits.done(key)
+
+    async def _install(
+        self, key: BaseKey, session: _Session, modules: dict[str, Module], module: Wanted, address: str
+    ) -> None:
+        source = module.source
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._tell_when_long, key, module)
+            outcome = await self.arklet.install(address, source.name, source.version, source.url)
+            group.cancel_scope.cancel()
+        session.listed = None
+        match outcome:
+            case outcomes.Done(identity=identity) if identity not in ("", source.identity):
+                await self._mismatch(key, modules, module, identity, address)
+            case outcomes.Done() | outcomes.Repeated():
+                pass  # the list tells; a repeated one is there already, since an answer was lost
+            case outcomes.Refused(failure=failure, message=message):
+                await self._failed(key, module, FailureClass(failure.value), INSTALL_FAILED, message)
+            case _:
+                await self._unclear(key, session, modules, outcome)
+
+    async def _tell_when_long(self, key: BaseKey, module: Wanted) -> None:
+        await self.clock.sleep(LONG_S)
+        status = attrs.evolve(
+            module.status,
+            status=ModuleStatusWord.UPGRADING,
+            reason="Installing",
+            message="",
+            lastTransitionTime=self._moment(),
+        )
+        await self._write_status(key, module, status)
+
+    async def _mismatch(
+        self, key: BaseKey, modules: dict[str, Module], module: Wanted, identity: str, address: str
+    ) -> None:
+        """The jar is another module than the one asked for: it goes at once, unless some Module stands for it."""
+        name, _, version = identity.partition(":")
+        if identity not in {item.spec.module.identity for item in modules.values()}:
+            await self.arklet.uninstall(address, name, version)
+        message = f"the jar at {module.source.url} is {identity}, not {module.source.identity}"
+        await self._failed(key, module, FailureClass.PERMANENT, IDENTITY_MISMATCH, message)
+
+    async def _failed(self, key: BaseKey, module: Wanted, failure: FailureClass, reason: str, message: str) -> None:
+        attempts = module.status.attempts + 1
+        delay_s = RETRY[failure].delay_s(attempts - 1, self.draw())
+        status = ModuleStatus(
+            status=ModuleStatusWord.FAILED,
+            reason=reason,
+            message=message,
+            failureClass=failure.value,
+            attempts=attempts,
+            nextRetryTime=datetime.fromtimestamp(round(self.clock.wall() + delay_s, 6), UTC),
+            lastTransitionTime=self._moment(),
+        )
+        await self._write_status(key, module, status)
+        self.recorder.event(
+            regarding=Reference(
+                api_version=names.API_VERSION,
+                kind=names.MODULE,
+                namespace=key.namespace,
+                name=module.name,
+                uid=module.uid,
+            ),
+            type="Warning",
+            reason=reason,
+            action="Install",
+            note=f"{module.source.identity} on {key.name}: {message}",
+        )
+
+    async def _uninstall(
+        self, key: BaseKey, session: _Session, modules: dict[str, Module], step: Uninstall, address: str
+    ) -> None:
+        outcome = await self.arklet.uninstall(address, step.name, step.version)
+        if isinstance(outcome, outcomes.Done | outcomes.NotFound):
+            session.listed = tuple(
+                biz for biz in session.listed or () if (biz.name, biz.version) != (step.name, step.version)
+            )
+            return
+        session.listed = None
+        if isinstance(outcome, outcomes.Refused) and step.module is not None:
+            await self._say(key, step.module, UNINSTALL_FAILED, outcome.message)
+        await self._unclear(key, session, modules, outcome)
+
+    async def _unclear(
+        self, key: BaseKey, session: _Session, modules: dict[str, Module], outcome: outcomes.Outcome
+    ) -> None:
+        """Anything but a clear answer: the list decides, after a pause."""
+        if isinstance(outcome, outcomes.Unclear) and outcome.why == "connect":
+            await self._unreachable(key, session, modules, outcome.message)
+        else:
+            self._back_off(session, at_least_s=BUSY_RETRY_S)
+
+    async def _unreachable(self, key: BaseKey, session: _Session, modules: dict[str, Module], why: str) -> None:
+        """The base exists but doesn't answer: said on what waits for it, tried again with backoff, never given up."""
+        session.listed = None
+        self._back_off(session)
+        if session.failures > 1:
+            for module in modules.values():
+                if module.metadata.is_terminating or module.status.status in ("", ModuleStatusWord.PENDING):
+                    await self._say(key, wanted(module), UNREACHABLE, why)
+
+    def _back_off(self, session: _Session, *, at_least_s: float = 0.0) -> None:
+        session.failures += 1
+        delay_s = max(at_least_s, UNREACHABLE_BACKOFF.delay_s(session.failures - 1, self.draw()))
+        session.retry_at = self.clock.monotonic() + delay_s
+
+    async def _say(self, key: BaseKey, module: Wanted, reason: str, message: str) -> None:
+        """Why a Module doesn't get on; written once for a reason."""
+        if module.status.reason == reason:
+            return
+        word = ModuleStatusWord.TERMINATING if module.is_terminating else ModuleStatusWord.PENDING
+        status = attrs.evolve(
+            module.status, status=word, reason=reason, message=message, lastTransitionTime=self._moment()
+        )
+        await self._write_status(key, module, status)
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(round(self.clock.wall(), 6), UTC)
+
+
+def _is_starting(session: _Session) -> bool:
+    return any(biz.state is BizState.STARTING for biz in session.listed or ())

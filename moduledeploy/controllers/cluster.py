@@ -1,0 +1,291 @@
+"""The cluster as the controllers see it: pools and families kept up to date by the informers' changes.
+
+Handlers are plain functions: each takes one change, adjusts what it touches and says which keys are to be looked at. They can
+be told in any order; what refers to something not yet known is completed when that comes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from moduledeploy.api import names
+from moduledeploy.api.cluster import Deployment, Pod, ReplicaSet
+from moduledeploy.api.kinds import Module, ModuleDeployment, ModuleReplicaSet
+from moduledeploy.controllers.facts import (
+    BaseKey,
+    FamilyKey,
+    PoolKey,
+    base_facts,
+    base_key,
+    family_of,
+    family_of_replica_set,
+    module_facts,
+    placement_base,
+)
+from moduledeploy.kube.resources import ObjectKey
+from moduledeploy.placement.bases import Base
+from moduledeploy.placement.pool import Pool
+from moduledeploy.rollout.slots import BaseFacts, Slots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from moduledeploy.kube.informer import Change
+    from moduledeploy.kube.store import Store
+
+
+class Keys(Protocol):
+    """Where keys go that are to be looked at."""
+
+    def family(self, key: FamilyKey) -> None: ...
+    def base(self, key: BaseKey) -> None: ...
+
+
+@attrs.frozen(kw_only=True)
+class Stores:
+    """Everything that was read of the cluster."""
+
+    deployments: Store[ModuleDeployment]
+    replica_sets: Store[ModuleReplicaSet]
+    modules: Store[Module]
+    pods: Store[Pod]
+    base_deployments: Store[Deployment]
+    base_replica_sets: Store[ReplicaSet]
+
+
+def modules_by_base(module: Module) -> Iterable[str]:
+    """Index `base` of Modules."""
+    return (module.spec.base.uid,)
+
+
+def replica_sets_by_deployment(replica_set: ModuleReplicaSet) -> Iterable[str]:
+    """Index `deployment` of ModuleReplicaSets."""
+    owner = replica_set.metadata.controller
+    return (f"{replica_set.metadata.namespace}/{owner.name}",) if owner else ()
+
+
+def pods_by_uid(pod: Pod) -> Iterable[str]:
+    """Index `uid` of pods."""
+    return (pod.metadata.uid,)
+
+
+def pods_by_owner(pod: Pod) -> Iterable[str]:
+    """Index `owner` of pods: the UID of the ReplicaSet."""
+    owner = pod.metadata.controller
+    return (owner.uid,) if owner is not None and owner.kind == "ReplicaSet" else ()
+
+
+def replica_sets_by_owner(replica_set: ReplicaSet) -> Iterable[str]:
+    """Index `owner` of ReplicaSets: namespace and name of the Deployment."""
+    owner = replica_set.metadata.controller
+    if owner is None or owner.kind != "Deployment":
+        return ()
+    return (f"{replica_set.metadata.namespace}/{owner.name}",)
+
+
+@attrs.define
+class Cluster:
+    """Pools by base Deployment and slots by family.
+
+    `waiting` are families that a new or freed base would help; `followers` those that name a base Deployment.
+    """
+
+    stores: Stores
+    keys: Keys
+    families: dict[FamilyKey, Slots] = attrs.field(factory=dict)
+    pools: dict[PoolKey, Pool] = attrs.field(factory=dict)
+    waiting: defaultdict[PoolKey, set[FamilyKey]] = attrs.field(factory=lambda: defaultdict(set))
+    followers: defaultdict[PoolKey, set[FamilyKey]] = attrs.field(factory=lambda: defaultdict(set))
+    _seats: dict[str, tuple[PoolKey, Base]] = attrs.field(factory=dict)
+    _followed: dict[FamilyKey, PoolKey] = attrs.field(factory=dict)
+
+    def pool(self, key: PoolKey) -> Pool:
+        """The pool of a base Deployment, made when it is first asked for."""
+        return self.pools.setdefault(key, Pool())
+
+    def slots(self, key: FamilyKey) -> Slots:
+        """The slots of a family, made when they are first asked for."""
+        return self.families.setdefault(key, Slots())
+
+    def pool_of(self, base_uid: str) -> PoolKey | None:
+        """The base Deployment that a pod belongs to."""
+        seat = self._seats.get(base_uid)
+        return seat[0] if seat else None
+
+    def follow(self, family: FamilyKey, pool: PoolKey | None) -> None:
+        """Note which base Deployment a family names; None when the family is gone."""
+        old = self._followed.pop(family, None)
+        if old is not None:
+            self.followers[old].discard(family)
+            self.waiting[old].discard(family)
+        if pool is not None:
+            self._followed[family] = pool
+            self.followers[pool].add(family)
+
+    def pod(self, key: BaseKey) -> Pod | None:
+        """The pod that is that very base."""
+        pod = self.stores.pods.get(ObjectKey(key.namespace, key.name))
+        return pod if pod is not None and pod.metadata.uid == key.uid else None
+
+    def on_deployment(self, change: Change[ModuleDeployment]) -> None:
+        """A ModuleDeployment came, changed or went."""
+        self.keys.family(FamilyKey(names.MODULE_DEPLOYMENT, *change.key))
+
+    def on_replica_set(self, change: Change[ModuleReplicaSet]) -> None:
+        """A ModuleReplicaSet came, changed or went."""
+        for replica_set in (change.old, change.new):
+            if replica_set is not None:
+                self.keys.family(family_of_replica_set(replica_set))
+
+    def on_module(self, change: Change[Module]) -> None:
+        """A Module came, changed or went: its slot, its place in the pool, its base."""
+        old, new = change.old, change.new
+        if old is not None and (new is None or family_of(old) != family_of(new)):
+            self._forget_module(old, gone=new is None)
+        if new is not None:
+            self._note_module(new)
+        module = new or old
+        if module is not None:
+            self.keys.base(base_key(module))
+
+    def _note_module(self, module: Module) -> None:
+        key, uid = base_key(module), module.spec.base.uid
+        family = family_of(module)
+        if family is not None:
+            self.slots(family).set_module(module_facts(module), self._base_facts(key))
+            self.keys.family(family)
+        pool = self.pool_of(uid)
+        if pool is not None:
+            self.pool(pool).add_module(uid, module.spec.module.name, module.metadata.name)
+
+    def _forget_module(self, module: Module, *, gone: bool) -> None:
+        uid, family = module.spec.base.uid, family_of(module)
+        if family is not None and family in self.families:
+            self.families[family].drop_module(uid, module.metadata.name)
+            self.keys.family(family)
+        pool = self.pool_of(uid)
+        if gone and pool is not None:
+            self.pool(pool).remove_module(uid, module.spec.module.name, module.metadata.name)
+            self._wake(pool)
+
+    def on_pod(self, change: Change[Pod]) -> None:
+        """A pod came, changed or went: its seat in the pool, the slots on it."""
+        if change.old is not None and change.new is None:
+            self._unseat(change.old)
+        elif change.new is not None:
+            self._seat(change.new)
+        pod = change.new or change.old
+        if pod is not None:
+            self._tell_base(pod, changed=change.old is None or change.new is None or _matters(change.old, change.new))
+
+    def on_base_deployment(self, change: Change[Deployment]) -> None:
+        """A base Deployment came, changed or went: the default cap of its pods, peers and gates that look at it."""
+        key = PoolKey(*change.key)
+        old_cap = change.old.metadata.label(names.CAP_LABEL) if change.old else None
+        new_cap = change.new.metadata.label(names.CAP_LABEL) if change.new else None
+        if old_cap != new_cap:
+            self._reseat(key)
+        if change.old is None or change.new is None or _rolls(change.old) != _rolls(change.new):
+            for family in list(self.followers[key]):
+                self.keys.family(family)
+
+    def on_base_replica_set(self, change: Change[ReplicaSet]) -> None:
+        """A ReplicaSet came, changed or went: which pods are of which base Deployment, and which are its newest."""
+        for replica_set in (change.old, change.new):
+            owner = next(iter(replica_sets_by_owner(replica_set)), None) if replica_set else None
+            if owner is None or replica_set is None:
+                continue
+            if change.old is None or change.new is None or change.old.revision != change.new.revision:
+                namespace, _, deployment = owner.partition("/")
+                self._reseat(PoolKey(namespace, deployment))
+
+    def _reseat(self, key: PoolKey) -> None:
+        for replica_set in self.stores.base_replica_sets.by_index("owner", f"{key.namespace}/{key.deployment}"):
+            for pod in self.stores.pods.by_index("owner", replica_set.metadata.uid):
+                self._seat(pod)
+
+    def _seat(self, pod: Pod) -> None:
+        """Tell the pool what the pod is like now."""
+        meta = pod.metadata
+        key, is_newest = self._belongs_to(pod)
+        old = self._seats.get(meta.uid)
+        if key is None or pod.has_ended:
+            self._unseat(pod)
+            return
+        pool = self.pool(key)
+        if old is None:
+            for module in self.stores.modules.by_index("base", meta.uid):
+                pool.add_module(meta.uid, module.spec.module.name, module.metadata.name)
+        deployment = self.stores.base_deployments.get(ObjectKey(*key))
+        default_cap = deployment.metadata.label(names.CAP_LABEL) if deployment else None
+        base = placement_base(pod, default_cap, is_newest=is_newest)
+        if old != (key, base):
+            self._seats[meta.uid] = (key, base)
+            pool.set_base(base)
+            self._wake(key)
+
+    def _unseat(self, pod: Pod) -> None:
+        uid = pod.metadata.uid
+        seat = self._seats.pop(uid, None)
+        if seat is None:
+            return
+        pool = self.pool(seat[0])
+        pool.remove_base(uid)
+        for module in self.stores.modules.by_index("base", uid):
+            pool.remove_module(uid, module.spec.module.name, module.metadata.name)
+        self._wake(seat[0])
+
+    def _belongs_to(self, pod: Pod) -> tuple[PoolKey | None, bool]:
+        """The base Deployment of a pod, by way of its ReplicaSet, and whether that is the newest one."""
+        owner = pod.metadata.controller
+        if owner is None or owner.kind != "ReplicaSet":
+            return None, False
+        replica_set = self.stores.base_replica_sets.get(ObjectKey(pod.metadata.namespace, owner.name))
+        if replica_set is None or replica_set.metadata.uid != owner.uid:
+            return None, False
+        deployment = replica_set.metadata.controller
+        if deployment is None or deployment.kind != "Deployment":
+            return None, False
+        siblings = self.stores.base_replica_sets.by_index("owner", f"{pod.metadata.namespace}/{deployment.name}")
+        newest = max(sibling.revision for sibling in siblings)
+        return PoolKey(pod.metadata.namespace, deployment.name), replica_set.revision == newest
+
+    def _tell_base(self, pod: Pod, *, changed: bool) -> None:
+        """Tell the families with Modules on the base what it is like now."""
+        meta = pod.metadata
+        modules = self.stores.modules.by_index("base", meta.uid)
+        if not modules:
+            return
+        key = BaseKey(meta.namespace, meta.name, meta.uid)
+        facts = self._base_facts(key)
+        for family in {family_of(module) for module in modules} - {None}:
+            if family is not None and self.slots(family).set_base(facts):
+                self.keys.family(family)
+        if changed:
+            self.keys.base(key)
+
+    def _base_facts(self, key: BaseKey) -> BaseFacts:
+        return base_facts(key.uid, key.name, self.stores.pods.get(ObjectKey(key.namespace, key.name)))
+
+    def _wake(self, pool: PoolKey) -> None:
+        """Something changed that may help families that wait for a base."""
+        for family in list(self.waiting[pool]):
+            self.keys.family(family)
+
+
+def _matters(old: Pod, new: Pod) -> bool:
+    """Something changed that convergence looks at."""
+    return (old.status.podIP, old.status.phase, old.arklet_container, old.metadata.deletionTimestamp, old.is_ready) != (
+        new.status.podIP,
+        new.status.phase,
+        new.arklet_container,
+        new.metadata.deletionTimestamp,
+        new.is_ready,
+    )
+
+
+def _rolls(deployment: Deployment) -> tuple[int, bool]:
+    return deployment.spec.replicas, deployment.is_rolling

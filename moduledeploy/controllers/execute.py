@@ -1,0 +1,197 @@
+"""Carry a plan out: every write with its precondition, in order, Modules in waves that grow while they succeed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import anyio
+import attrs
+import structlog
+
+from moduledeploy.api import names
+from moduledeploy.api.bodies import merge_finalizers, module_body, replica_set_body
+from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES
+from moduledeploy.kube.errors import AlreadyExists, Conflict, NotFound
+from moduledeploy.kube.resources import ObjectKey, Resource
+from moduledeploy.rollout import actions
+from moduledeploy.rollout.gate import GateWrite
+
+if TYPE_CHECKING:
+    from moduledeploy.api.cluster import Pod
+    from moduledeploy.kube.store import Store
+    from moduledeploy.kube.writer import Written
+    from moduledeploy.placement.pool import Pool
+    from moduledeploy.rollout.view import View
+
+_log: Final = structlog.get_logger()
+LARGEST_WAVE: Final = 64  # writes under way at once for one family; the API server shares its turns among many
+
+
+class Writer(Protocol):
+    """Writes to the API server, each answered with the version that it produced."""
+
+    async def create(self, resource: Resource, namespace: str, body: Mapping[str, object]) -> Written: ...
+    async def patch(self, resource: Resource, key: ObjectKey, body: object, *, subresource: str = "") -> Written: ...
+    async def delete(self, resource: Resource, key: ObjectKey, *, uid: str | None = None) -> Written: ...
+
+
+def without_nulls(value: Any) -> Any:  # noqa: ANN401  # any JSON
+    """A JSON value as a merge patch leaves it: fields that are null are not there."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _first(failed: ExceptionGroup[Exception]) -> Exception:
+    """One error that stands for a wave's: the worker reacts to its class."""
+    error: Exception = failed
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+@attrs.define(kw_only=True)
+class Executor:
+    """Carries out the actions of one plan.
+
+    `written` is told the version of every write, `assumed` every place in the pool that a created Module takes.
+    """
+
+    view: View
+    pool: Pool
+    version: str
+    finalizers: tuple[str, ...]
+    pods: Store[Pod]
+    writer: Writer
+    written: Callable[[Resource, str], None]
+    assumed: Callable[[str, str, str], None]
+    is_parent_gone: bool = False
+    _wave: int = 1
+
+    async def run(self, planned: Iterable[actions.Action]) -> None:
+        """Carry them out in order; the first that fails ends the pass, and what was assumed for the rest is taken back."""
+        todo = list(planned)
+        creations = [action for action in todo if isinstance(action, actions.CreateModule)]
+        try:
+            for action in todo:
+                if not isinstance(action, actions.CreateModule | actions.DeleteModule):
+                    await self._parent_or_revision(action)
+            await self._in_waves([action for action in todo if isinstance(action, actions.DeleteModule)])
+            await self._in_waves(creations)
+        finally:
+            for action in creations:
+                self.assumed(action.base_uid, action.revision.template.module.name, action.name)
+
+    async def _parent_or_revision(self, action: actions.Action) -> None:
+        match action:
+            case actions.AddFinalizer():
+                await self._patch_parent(merge_finalizers(self.finalizers, add=True, version=self.version))
+            case actions.RemoveFinalizer():
+                await self._patch_parent(merge_finalizers(self.finalizers, add=False, version=self.version))
+                self.is_parent_gone = True
+            case actions.WriteGate(write=write, token=token):
+                await self._write_gate(write, token)
+            case actions.CreateRevision():
+                await self._create_revision(action)
+            case actions.AdjustRevision(name=name, number=number, replicas=replicas):
+                labels = {names.REVISION_LABEL: str(number)}
+                body = {"metadata": {"labels": labels}, "spec": {"replicas": replicas}}
+                await self._patch(MODULE_REPLICA_SETS, name, body)
+            case actions.DeleteRevision(name=name, uid=uid):
+                await self._delete(MODULE_REPLICA_SETS, name, uid)
+            case _:
+                raise TypeError(f"not an action on a parent or a revision: {action}")
+
+    async def _write_gate(self, write: GateWrite, token: str) -> None:
+        """Pause and annotation in one patch that is void when the object changed since it was read."""
+        annotation = token if write is GateWrite.SET else None
+        body: dict[str, Any] = {
+            "metadata": {"resourceVersion": self.version, "annotations": {names.WAITING_ANNOTATION: annotation}}
+        }
+        if write is not GateWrite.FORGET:
+            body["spec"] = {"pause": True if write is GateWrite.SET else None}
+        await self._patch_parent(body)
+
+    async def _create_revision(self, action: actions.CreateRevision) -> None:
+        parent = self.view.parent
+        body = replica_set_body(
+            name=action.name,
+            namespace=parent.namespace,
+            deployment=parent.name,
+            deployment_uid=parent.uid,
+            spec=parent.spec,
+            number=action.number,
+            replicas=action.replicas,
+        )
+        self._note(MODULE_REPLICA_SETS, await self.writer.create(MODULE_REPLICA_SETS, parent.namespace, body))
+
+    async def _in_waves(self, moves: list[actions.CreateModule] | list[actions.DeleteModule]) -> None:
+        """1, 2, 4, … at once: what fails for all fails once before it fails a hundred times (as ReplicaSets do it)."""
+        at = 0
+        while at < len(moves):
+            wave = moves[at : at + self._wave]
+            try:
+                async with anyio.create_task_group() as group:
+                    for move in wave:
+                        group.start_soon(self._move, move)
+            except ExceptionGroup as failed:
+                raise _first(failed) from failed
+            at += len(wave)
+            self._wave = min(self._wave * 2, LARGEST_WAVE)
+
+    async def _move(self, move: actions.CreateModule | actions.DeleteModule) -> None:
+        if isinstance(move, actions.DeleteModule):
+            await self._delete(MODULES, move.name, move.uid)
+        elif await self._create_module(move):
+            for old in move.replaces:
+                await self._delete(MODULES, old.name, old.uid)
+
+    async def _create_module(self, action: actions.CreateModule) -> bool:
+        """Create it on the base that it was planned for; False where that base is gone."""
+        parent, made = self.view.parent, action.revision
+        pod = next((pod for pod in self._pods_of(action.base_uid)), None)
+        if pod is None:
+            return False
+        body = module_body(
+            name=action.name,
+            namespace=parent.namespace,
+            replica_set=made.name,
+            replica_set_uid=made.uid,
+            deployment=parent.name if parent.is_deployment else "",
+            number=made.number,
+            template=made.template,
+            base_name=pod.metadata.name,
+            base_uid=action.base_uid,
+            base_ip=pod.status.podIP,
+            batch=action.batch,
+            uninstall_first=action.uninstall_first,
+        )
+        try:
+            self._note(MODULES, await self.writer.create(MODULES, parent.namespace, body))
+        except AlreadyExists:
+            _log.debug("Module is there already", name=action.name)  # made by a pass whose answer was lost
+        return True
+
+    def _pods_of(self, uid: str) -> list[Pod]:
+        return self.pods.by_index("uid", uid)
+
+    async def _delete(self, resource: Resource, name: str, uid: str) -> None:
+        try:
+            wrote = await self.writer.delete(resource, ObjectKey(self.view.parent.namespace, name), uid=uid)
+        except (NotFound, Conflict):
+            _log.debug("gone already", name=name)  # gone, or a namesake with another UID stands there
+        else:
+            self._note(resource, wrote)
+
+    async def _patch_parent(self, body: object) -> None:
+        parent = self.view.parent
+        resource = MODULE_DEPLOYMENTS if parent.is_deployment else MODULE_REPLICA_SETS
+        await self._patch(resource, parent.name, body)
+
+    async def _patch(self, resource: Resource, name: str, body: object) -> None:
+        self._note(resource, await self.writer.patch(resource, ObjectKey(self.view.parent.namespace, name), body))
+
+    def _note(self, resource: Resource, wrote: Written) -> None:
+        if wrote.resource_version:
+            self.written(resource, wrote.resource_version)
