@@ -112,7 +112,7 @@ class ScriptedServer:
         for line in lines:
             await response.write(line)
         if then is Then.CUT:
-            await asyncio.sleep(0.005)  # what was written has to arrive before the reset overtakes it
+            await asyncio.sleep(0)
             assert request.transport is not None
             request.transport.abort()
         if then is Then.HANG:

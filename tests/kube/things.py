@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import attrs
 
+from moduledeploy.kube.informer import Informer
+from moduledeploy.kube.phases import Means
+from moduledeploy.kube.reflector import WatchRules
 from moduledeploy.kube.resources import ObjectKey, Resource
+
+if TYPE_CHECKING:
+    from moduledeploy.kube.transport import Transport
+    from moduledeploy.runtime.clock import Clock
+    from moduledeploy.runtime.metrics import Metrics
 
 THINGS = Resource("example.com", "v1", "things", "Thing")
 
@@ -31,11 +40,34 @@ class Thing:
     spec: ThingSpec = ThingSpec()
 
 
+def make_informer(
+    transport: Transport, clock: Clock, metrics: Metrics, initial: Means = Means.STREAM
+) -> Informer[Thing]:
+    """An informer without jitter, with an index by size."""
+    return Informer(
+        resource=THINGS,
+        object_type=Thing,
+        transport=transport,
+        metrics=metrics.informer,
+        clock=clock,
+        rules=WatchRules(initial=initial),
+        indexes={"size": lambda obj: [str(obj.spec.size)]},
+        draw=lambda: 0.0,
+    )
+
+
+def stored(informer: Informer[Thing]) -> dict[str, int]:
+    """Names and versions of what the informer has."""
+    return {key.name: int(obj.metadata.resourceVersion) for key, obj in informer.store.items()}
+
+
 def key(name: str) -> ObjectKey:
     return ObjectKey("default", name)
 
 
-def thing(name: str, rv: int, *, uid: str = "", size: object = 0, labels: dict[str, str] | None = None) -> dict[str, object]:
+def thing(
+    name: str, rv: int, *, uid: str = "", size: object = 0, labels: dict[str, str] | None = None
+) -> dict[str, object]:
     return {
         "apiVersion": "example.com/v1",
         "kind": "Thing",
