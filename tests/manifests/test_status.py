@@ -34,6 +34,7 @@ RELEASE = {
     "batches": [1, 3, 3, 3],
     "originalDeltaReplicas": 10,
     "initialUpdatedReplicas": 0,
+    "peakAvailableReplicas": 10,
     "confirmedBatch": 0,
     "confirmBatchNumSeen": 3,
     "startedAt": TIME,
