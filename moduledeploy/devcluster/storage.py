@@ -18,7 +18,7 @@ import attrs
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Object = dict[str, Any]
 Key = tuple[str, str]  # (namespace, name); the namespace of a cluster-scoped object is ""
@@ -95,6 +95,7 @@ class Table:
     events: list[Event] = attrs.field(factory=list)
     versions: list[int] = attrs.field(factory=list)  # those of `events`, for bisection
     cursors: set[Cursor] = attrs.field(factory=set)
+    listeners: list[Callable[[Event], None]] = attrs.field(factory=list)  # called at once, after the commit
 
     def latest(self) -> int:
         """The version of the last change, or the one at which the table began."""
@@ -145,6 +146,8 @@ class Table:
                 bisect.insort(self.keys, record.key)
         event = Event(change, record.version, record, previous)
         self._append(event)
+        for listener in self.listeners:
+            listener(event)
         return event
 
 

@@ -1,0 +1,153 @@
+"""The strategy of custom resources.
+
+Follows k8s.io/apiextensions-apiserver pkg/registry/customresource.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from moduledeploy.devcluster import cel, objectmeta, scale
+from moduledeploy.devcluster.errors import INVALID, FieldError, Object, bad_request
+from moduledeploy.devcluster.resources import Decoded
+from moduledeploy.devcluster.schema import Node, fill, prune
+from moduledeploy.devcluster.validation import repeated, unchecked_rules, validate
+
+if TYPE_CHECKING:
+    from moduledeploy.devcluster.cel import RuleTree
+    from moduledeploy.devcluster.resources import Resource
+    from moduledeploy.devcluster.scale import ScalePaths
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class CustomStrategy:
+    """The rules of one version of one custom resource."""
+
+    kind: str
+    api_version: str
+    node: Node
+    rules: RuleTree | None
+    has_status: bool
+    scale: ScalePaths | None
+    selectable: tuple[str, ...] = ()
+    has_generation: bool = True
+    unconditional_update: bool = False
+    create_on_update: bool = False
+    returns_deleted: bool = False
+    typed: bool = False
+    strategic: bool = False
+
+    def decode(self, obj: Object, resource: Resource) -> Decoded:
+        for field in ("kind", "apiVersion"):
+            if not obj.get(field):
+                raise bad_request(f"Object '{field[0].upper()}{field[1:]}' is missing in the request body")
+        if obj["apiVersion"] != self.api_version:
+            raise bad_request(
+                f"the API version in the data ({obj['apiVersion']}) does not match the expected API version ({self.api_version})"
+            )
+        unknown: list[str] = []
+        meta = objectmeta.check_types(obj.get("metadata") or {}, unknown)
+        decoded = {**obj, "metadata": meta}
+        # A body of another kind is validated as it came: nothing is pruned or filled in.
+        if obj["kind"] == resource.kind:
+            decoded = prune(self.node, decoded, "", unknown, root=True)
+            fill(self.node, decoded)
+        return Decoded(decoded, tuple(unknown))
+
+    def prepare_create(self, obj: Object) -> None:
+        if self.has_status:
+            obj.pop("status", None)
+
+    def prepare_update(self, new: Object, old: Object, subresource: str) -> None:
+        if subresource == "status":
+            status = new.get("status")
+            version = new["metadata"].get("resourceVersion")
+            new.update({key: value for key, value in old.items() if key not in ("status", "apiVersion", "kind")})
+            for key in [key for key in new if key not in old and key != "status"]:
+                del new[key]
+            new["metadata"] = {**old["metadata"], "resourceVersion": version}
+            if status is None:
+                new.pop("status", None)
+        elif self.has_status:
+            if "status" in old:
+                new["status"] = old["status"]
+            else:
+                new.pop("status", None)
+
+    def validate_create(self, obj: Object) -> list[FieldError]:
+        wrong = self._wrong_type(obj)
+        if not wrong:
+            problems = validate(self.node, _without_identity(obj), "")
+            problems += scale.spec_problems(obj, self.scale) + scale.status_problems(obj, self.scale)
+        else:
+            problems = wrong
+        problems += repeated(self.node, obj, "")
+        problems += _metadata_of_schema(self.node, obj)
+        return problems + self._broken_rules(problems + objectmeta_blocking(obj), obj)
+
+    def validate_update(self, new: Object, old: Object, subresource: str) -> list[FieldError]:
+        wrong = self._wrong_type(new)
+        if not wrong:
+            problems = validate(self.node, _without_identity(new), "", _without_identity(old))
+            if subresource != "status":
+                problems += scale.spec_problems(new, self.scale)
+            problems += scale.status_problems(new, self.scale)
+        else:
+            problems = wrong
+        if not repeated(self.node, old, ""):
+            problems += repeated(self.node, new, "")
+        return problems + self._broken_rules(problems, new, old)
+
+    def _wrong_type(self, obj: Object) -> list[FieldError]:
+        if obj.get("kind") == self.kind:
+            return []
+        return [FieldError(INVALID, "kind", obj.get("kind"), f"must be {self.kind}")]
+
+    def _broken_rules(self, problems: list[FieldError], obj: Object, *old: Object) -> list[FieldError]:
+        if self.rules is None:
+            return []
+        return unchecked_rules(problems) or cel.check(self.rules, obj, "", *old)
+
+    def spec_changed(self, new: Object, old: Object) -> bool:
+        ignored = {"metadata", "status"} if self.has_status else {"metadata"}
+        return any(new.get(key) != old.get(key) for key in {*new, *old} - ignored)
+
+    def grace(self, obj: Object, requested: int | None) -> int | None:
+        del obj, requested
+        return None
+
+    def fields(self, obj: Object) -> dict[str, str]:
+        return {path: _text(scale.dig(obj, tuple(path.split(".")))) for path in self.selectable}
+
+    def schema(self) -> Node:
+        return self.node
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _without_identity(obj: Object) -> Object:
+    return {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")}
+
+
+def _metadata_of_schema(node: Node, obj: Object) -> list[FieldError]:
+    """What a schema says of metadata.name and metadata.generateName, the only metadata it may speak of."""
+    meta_node = node.properties.get("metadata")
+    if meta_node is None:
+        return []
+    problems = []
+    for name in ("name", "generateName"):
+        child, value = meta_node.properties.get(name), obj["metadata"].get(name)
+        if child is not None and value:
+            problems += validate(child, value, f"metadata.{name}")
+    return problems
+
+
+def objectmeta_blocking(obj: Object) -> list[FieldError]:
+    """Problems of the metadata of a new object that keep rules from being checked."""
+    return [] if obj["metadata"].get("name") else [FieldError("FieldValueRequired", "metadata.name")]

@@ -1,0 +1,217 @@
+"""Checks of values against a structural schema, with the field errors a real server reports.
+
+On an update a value that is what it was is not held against the writer (ratcheting, KEP-4008).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from moduledeploy.devcluster.errors import (
+    DUPLICATE,
+    INVALID,
+    NOT_SUPPORTED,
+    REQUIRED,
+    TOO_LONG,
+    TOO_MANY,
+    TYPE_INVALID,
+    FieldError,
+)
+from moduledeploy.devcluster.formats import FORMATS
+
+if TYPE_CHECKING:
+    from moduledeploy.devcluster.schema import Node
+    from moduledeploy.devcluster.storage import Object
+
+_BLOCKING: Final = frozenset({NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID})
+ABSENT: Final = object()
+
+
+def unchecked_rules(problems: list[FieldError]) -> list[FieldError]:
+    """The one more problem that stands for rules not looked at because of problems of these kinds."""
+    if not any(problem.reason in _BLOCKING for problem in problems):
+        return []
+    detail = "some validation rules were not checked because the object was invalid; correct the existing errors first"
+    return [FieldError(INVALID, "<nil>", None, detail)]
+
+
+def joined(path: str, name: str) -> str:
+    """The path of a field."""
+    return f"{path}.{name}" if path else name
+
+
+def validate(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[FieldError]:
+    """Every violated constraint at and below `value`."""
+    if old is not ABSENT and old == value:
+        return []
+    if value is None and node.nullable:
+        return []
+    problems = _type_problems(node, value, path)
+    if node.enum is not None and not any(_same(value, allowed) for allowed in node.enum):
+        detail = "supported values: " + ", ".join(f'"{allowed}"' for allowed in node.enum)
+        problems.append(FieldError(NOT_SUPPORTED, path, value, detail))
+    if isinstance(value, str):
+        problems += _string_problems(node, value, path)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        problems += _number_problems(node, value, path)
+    elif isinstance(value, list):
+        problems += _list_problems(node, value, path, old)
+    elif isinstance(value, dict):
+        problems += _object_problems(node, value, path, old)
+    return problems + _composed_problems(node, value, path)
+
+
+def _same(value: Any, allowed: Any) -> bool:
+    return bool(value == allowed) and isinstance(value, bool) == isinstance(allowed, bool)
+
+
+def _fits(value: Any, kind: str) -> bool:
+    match kind:
+        case "object":
+            return isinstance(value, dict)
+        case "array":
+            return isinstance(value, list)
+        case "string":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "integer":
+            return (isinstance(value, int) and not isinstance(value, bool)) or (
+                isinstance(value, float) and value.is_integer()
+            )
+        case "number":
+            return isinstance(value, (int, float)) and not isinstance(value, bool)
+        case _:
+            return True
+
+
+def _type_problems(node: Node, value: Any, path: str) -> list[FieldError]:
+    kinds = ("integer", "string") if node.int_or_string else (node.type,) if node.type else ()
+    if not kinds or any(_fits(value, kind) for kind in kinds):
+        return []
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
+    found = names.get(type(value), "null")
+    detail = f'{path or "<nil>"} in body must be of type {",".join(kinds)}: "{found}"'
+    return [FieldError(TYPE_INVALID, path or "<nil>", value, detail)]
+
+
+def _string_problems(node: Node, value: str, path: str) -> list[FieldError]:
+    problems, limits = [], node.limits
+    if "maxLength" in limits and len(value) > limits["maxLength"]:
+        problems.append(FieldError(TOO_LONG, path, None, f"may not be more than {limits['maxLength']} bytes"))
+    if "minLength" in limits and len(value) < limits["minLength"]:
+        detail = f"{path} in body should be at least {limits['minLength']} chars long"
+        problems.append(FieldError(INVALID, path, value, detail))
+    if node.pattern is not None and not node.pattern.search(value):
+        problems.append(FieldError(INVALID, path, value, f"{path} in body should match '{node.pattern.pattern}'"))
+    check = FORMATS.get(node.format)
+    if check is not None and not check(value):
+        problems.append(FieldError(TYPE_INVALID, path, value, f'{path} in body must be of type {node.format}: "{value}"'))
+    return problems
+
+
+def _number_problems(node: Node, value: float, path: str) -> list[FieldError]:
+    problems, limits = [], node.limits
+    if "minimum" in limits:
+        exclusive = limits.get("exclusiveMinimum", False)
+        if value < limits["minimum"] or (exclusive and value == limits["minimum"]):
+            words = "greater than" if exclusive else "greater than or equal to"
+            problems.append(FieldError(INVALID, path, value, f"{path} in body should be {words} {limits['minimum']}"))
+    if "maximum" in limits:
+        exclusive = limits.get("exclusiveMaximum", False)
+        if value > limits["maximum"] or (exclusive and value == limits["maximum"]):
+            words = "less than" if exclusive else "less than or equal to"
+            problems.append(FieldError(INVALID, path, value, f"{path} in body should be {words} {limits['maximum']}"))
+    step = limits.get("multipleOf")
+    if step and abs(value / step - round(value / step)) > 1e-9:  # noqa: PLR2004 - as near as floats get
+        problems.append(FieldError(INVALID, path, value, f"{path} in body should be a multiple of {step}"))
+    return problems
+
+
+def _list_problems(node: Node, value: list[Any], path: str, old: Any) -> list[FieldError]:
+    problems, limits = [], node.limits
+    if "maxItems" in limits and len(value) > limits["maxItems"]:
+        problems.append(FieldError(TOO_MANY, path, len(value), f"must have at most {limits['maxItems']} items"))
+    if "minItems" in limits and len(value) < limits["minItems"]:
+        detail = f"{path} in body should have at least {limits['minItems']} items"
+        problems.append(FieldError(INVALID, path, len(value), detail))
+    if node.items is None:
+        return problems
+    before = correlate(node, old)
+    for index, item in enumerate(value):
+        problems += validate(node.items, item, f"{path}[{index}]", before.get(item_key(node, item), ABSENT))
+    return problems
+
+
+def _object_problems(node: Node, value: Object, path: str, old: Any) -> list[FieldError]:
+    problems, limits = [], node.limits
+    if "maxProperties" in limits and len(value) > limits["maxProperties"]:
+        problems.append(FieldError(TOO_MANY, path, len(value), f"must have at most {limits['maxProperties']} items"))
+    if "minProperties" in limits and len(value) < limits["minProperties"]:
+        detail = f"{path} in body should have at least {limits['minProperties']} properties"
+        problems.append(FieldError(INVALID, path, value, detail))
+    problems += [FieldError(REQUIRED, joined(path, name)) for name in node.required if name not in value]
+    before = old if isinstance(old, dict) else {}
+    for name, item in value.items():
+        child = node.properties.get(name) or node.additional
+        if child is not None:
+            problems += validate(child, item, joined(path, name), before.get(name, ABSENT))
+    return problems
+
+
+def _composed_problems(node: Node, value: Any, path: str) -> list[FieldError]:
+    problems: list[FieldError] = []
+    where = path or "<nil>"
+    for part in node.all_of:
+        found = validate(part, value, path)
+        problems += found
+        if found:
+            problems.append(FieldError(INVALID, where, value, f'"{path}" must validate all the schemas (allOf)'))
+    if node.any_of:
+        results = [validate(part, value, path) for part in node.any_of]
+        if all(results):
+            problems.append(FieldError(INVALID, where, value, f'"{path}" must validate at least one schema (anyOf)'))
+            problems += min(results, key=len)
+    if node.one_of:
+        passed = sum(not validate(part, value, path) for part in node.one_of)
+        if passed != 1:
+            detail = f'"{path}" must validate one and only one schema (oneOf). Found {passed or "none"} valid'
+            problems.append(FieldError(INVALID, where, value, detail))
+    if node.negated is not None and not validate(node.negated, value, path):
+        problems.append(FieldError(INVALID, where, value, f'"{path}" must not validate the schema (not)'))
+    return problems
+
+
+def item_key(node: Node, item: Any) -> Any:
+    """What identifies an item of a map-like list; None for other lists, whose items have no identity."""
+    if node.list_type != "map" or not isinstance(item, dict):
+        return None
+    return tuple(repr(item.get(key)) for key in node.map_keys)
+
+
+def correlate(node: Node, old: Any) -> dict[Any, Any]:
+    """The old items of a map-like list by their keys."""
+    if node.list_type != "map" or not isinstance(old, list):
+        return {}
+    return {item_key(node, item): item for item in old}
+
+
+def repeated(node: Node, value: Any, path: str) -> list[FieldError]:
+    """Items that a set or a map-like list holds twice, at and below `value`."""
+    problems: list[FieldError] = []
+    if isinstance(value, list) and node.items is not None:
+        seen: list[Any] = []
+        for index, item in enumerate(value):
+            where = f"{path}[{index}]"
+            identity = item_key(node, item) if node.list_type == "map" else item if node.list_type == "set" else None
+            if identity is not None and identity in seen:
+                shown = {key: item.get(key) for key in node.map_keys} if node.list_type == "map" else item
+                problems.append(FieldError(DUPLICATE, where, shown))
+            seen.append(identity)
+            problems += repeated(node.items, item, where)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            child = node.properties.get(name) or node.additional
+            if child is not None and isinstance(item, (dict, list)):
+                problems += repeated(child, item, joined(path, name))
+    return problems
