@@ -197,7 +197,9 @@ async def test_6_an_object_of_5_mb_on_one_line_is_an_object(initial: Means) -> N
             added("big", 11)[:-1].replace(b'"unused"', b'"blob": "' + b"x" * 5_000_000 + b'", "unused"') + b"\n",
         ]
     )
-    script = [stream] if initial is Means.STREAM else [Reply(page(10, thing("a", 3), big))]
+    script: list[Answer] = [stream]
+    if initial is Means.PAGES:
+        script = [Reply(page(10, thing("a", 3), big))]
     async with rig(*script, initial=initial) as it:
         await it.clock.run_until(lambda: stored(it.informer) == {"a": 3, "big": 11}, at_most_s=0)
 
