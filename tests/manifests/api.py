@@ -1,4 +1,4 @@
-"""An API server reached over plain HTTP, and the real one that tests start or are given."""
+"""An API server reached over plain HTTP: the embedded one, and the real one that tests start or are given."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import attrs
 import yaml
@@ -100,6 +101,22 @@ class Api:
 def new_namespace() -> str:
     """A name that no earlier run has left behind."""
     return f"manifests-{token_hex(4)}"
+
+
+@contextmanager
+def embedded_api(folder: Path) -> Iterator[Api]:
+    """The embedded server, as a process of its own."""
+    kubeconfig = folder / "kubeconfig"
+    command = [sys.executable, "-m", "moduledeploy", "devcluster", "--port", "0", "--kubeconfig", str(kubeconfig)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline(), f"the embedded cluster ended with {process.wait()}"
+            (cluster,) = yaml.safe_load(kubeconfig.read_text())["clusters"]
+            url = urlsplit(cluster["cluster"]["server"])
+            yield Api(url.hostname or "", url.port or 80, new_namespace())
+        finally:
+            process.terminate()
 
 
 @contextmanager

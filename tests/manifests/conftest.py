@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.manifests.api import Api, real_api
+from tests.manifests.api import Api, embedded_api, real_api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="session", params=[pytest.param("real", marks=pytest.mark.realapi)])
+@pytest.fixture(scope="session", params=["embedded", pytest.param("real", marks=pytest.mark.realapi)])
 def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A server that has the CRDs."""
-    _need_a_real_server(request.config)
-    with real_api(tmp_path_factory.mktemp("real")) as real:
-        real.prepare()
-        yield real
-        real.leave()
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "real":
+        _need_a_real_server(request.config)
+    with real_api(folder) if request.param == "real" else embedded_api(folder) as server:
+        server.prepare()
+        yield server
+        server.leave()
 
 
 def _need_a_real_server(config: pytest.Config) -> None:
