@@ -2,7 +2,50 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
+import sys
+from typing import Final
 
-def main() -> int:
-    """Run the command that the arguments name and return its exit status."""
-    raise SystemExit("moduledeploy: no command is built yet")
+COMMANDS: Final = {
+    "run": "run the controller",
+    "demo": "show the main job live, on an embedded cluster",
+    "devcluster": "embedded API server with simulated bases, for development and tests",
+    "devbases": "play kubelet and Arklet for base pods on any API server",
+    "devarklet": "one simulated Arklet",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command that the arguments name and return its exit status: 0 well, 1 failed, 2 not understood."""
+    from moduledeploy import __version__  # noqa: PLC0415  # the package is being imported when this module is
+
+    given = sys.argv[1:] if arguments is None else arguments
+    command = given[0] if given else ""
+    if command not in COMMANDS:
+        return _overview(given, __version__)
+    module = importlib.import_module(f"moduledeploy.cli.{command}")
+    parser = argparse.ArgumentParser(
+        prog=f"moduledeploy {command}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    try:
+        return int(module.main(parser.parse_args(given[1:])))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _overview(given: list[str], version: str) -> int:
+    parser = argparse.ArgumentParser(
+        prog="moduledeploy",
+        description="Deploys Koupleless modules to many bases in safe batches.",
+        epilog="commands:\n" + "\n".join(f"  {name:<12} {text}" for name, text in COMMANDS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"moduledeploy {version}")
+    parser.add_argument("command", nargs="?", choices=COMMANDS, metavar="COMMAND", help="`COMMAND --help` tells more")
+    parser.parse_args(given)
+    parser.print_help()
+    return 2

@@ -183,8 +183,8 @@ class BaseController:
             moments.append(decision.wake_at - self.clock.wall())
         return RequeueAfter(max(0.0, min(moments)))
 
-    async def _operate(self, key: BaseKey, session: _Session, pod: Pod, modules: dict[str, Module], step: Step) -> bool:
-        """One operation on the base; whether the pass ends with it (something was written, or something is awaited)."""
+    async def _operate(self, key: BaseKey, session: _Session, pod: Pod, modules: dict[str, Module], step: Step) -> None:
+        """One operation on the base. What it ended in is in the session's list and pause, or in a Module's status."""
         try:
             address = f"{pod.status.podIP}:{pod.arklet_port}"
         except ValueError as error:

@@ -1,0 +1,371 @@
+"""The one place that builds and wires everything; start and stop order are read off here.
+
+Start: health and metrics, informers until synced, election, workers. Stop, at the first signal: the queues take nothing more,
+workers end what they are at (for at most 20 s), the lease is released, then the rest goes. A part that ends by itself takes the
+process down with it: a controller of which a part is missing does harm without anybody noticing.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import attrs
+import structlog
+
+from moduledeploy import __version__
+from moduledeploy.api.cluster import Deployment, Pod, ReplicaSet
+from moduledeploy.api.kinds import Module, ModuleDeployment, ModuleReplicaSet
+from moduledeploy.arklet.client import ArkletClient
+from moduledeploy.controllers import cluster as views
+from moduledeploy.controllers import resources
+from moduledeploy.controllers.audit import AuditSchedule
+from moduledeploy.controllers.base import BaseController
+from moduledeploy.controllers.counters import RolloutCounters
+from moduledeploy.controllers.facts import BaseKey, FamilyKey
+from moduledeploy.controllers.rollout import RolloutController
+from moduledeploy.kube.config import is_in_cluster, load_credentials
+from moduledeploy.kube.consistency import WrittenVersions
+from moduledeploy.kube.errors import ApiError, Forbidden, KubeError, NotFound, Unreachable
+from moduledeploy.kube.events import Recorder
+from moduledeploy.kube.informer import Informer
+from moduledeploy.kube.lease import Elector, LeaderGate
+from moduledeploy.kube.queue import Queue
+from moduledeploy.kube.resources import ObjectKey, Resource
+from moduledeploy.kube.transport import Transport
+from moduledeploy.kube.watchdog import Watchdog
+from moduledeploy.kube.worker import run_workers
+from moduledeploy.kube.writer import OpenGate, Writer
+from moduledeploy.runtime.clock import SystemClock
+from moduledeploy.runtime.http import health_app, metrics_app, serving
+from moduledeploy.runtime.lag import LoopLag
+from moduledeploy.runtime.metrics import Metrics
+from moduledeploy.runtime.signals import watch_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_log: Final = structlog.get_logger()
+DRAIN_S: Final = 20.0  # below a pod's default terminationGracePeriodSeconds of 30
+SYNC_REPORT_S: Final = 10.0
+LEASE_NAME: Final = "moduledeploy"
+ROLLOUT_WORKERS: Final = 4  # passes are short and the planner is one thread
+BASE_WORKERS: Final = 64  # bases operated on at once; an install holds its worker for as long as it takes
+ROLLOUT_PASS_S: Final = 120.0
+BASE_PASS_S: Final = 900.0  # several operations of at most 300 s each
+INFORMED: Final = (
+    resources.MODULE_DEPLOYMENTS,
+    resources.MODULE_REPLICA_SETS,
+    resources.MODULES,
+    resources.PODS,
+    resources.DEPLOYMENTS,
+    resources.REPLICA_SETS,
+)
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """What the flags of `run` say. Addresses are (host, port); an empty namespace means all; no lease means no election."""
+
+    kubeconfig: str | None = None
+    namespace: str = ""
+    metrics_address: tuple[str, int] = ("", 8080)
+    health_address: tuple[str, int] = ("", 8081)
+    url_schemes: frozenset[str] = frozenset({"http", "https"})
+    leader_election: bool = False
+    lease_namespace: str = "moduledeploy-system"
+    audit_interval_s: float = 600.0
+
+
+class StartError(Exception):
+    """The controller can't start; one line that says what to do."""
+
+
+@attrs.frozen
+class _Keys:
+    """Sends keys to their queues."""
+
+    families: Queue[FamilyKey]
+    bases: Queue[BaseKey]
+
+    def family(self, key: FamilyKey) -> None:
+        self.families.add(key)
+
+    def base(self, key: BaseKey) -> None:
+        self.bases.add(key)
+
+
+@attrs.frozen(kw_only=True)
+class _Informers:
+    """All informers; their stores are what the controllers read."""
+
+    deployments: Informer[ModuleDeployment]
+    replica_sets: Informer[ModuleReplicaSet]
+    modules: Informer[Module]
+    pods: Informer[Pod]
+    base_deployments: Informer[Deployment]
+    base_replica_sets: Informer[ReplicaSet]
+
+    def all(self) -> list[Informer[Any]]:
+        return [getattr(self, field.name) for field in attrs.fields(_Informers)]
+
+    def stores(self) -> views.Stores:
+        return views.Stores(**{field.name: getattr(self, field.name).store for field in attrs.fields(_Informers)})
+
+    def unsynced(self) -> str | None:
+        """Which kinds are still awaited, and why where the server said so."""
+        missing = [
+            f"{informer.resource.plural}{': ' + informer.last_error if informer.last_error else ''}"
+            for informer in self.all()
+            if not informer.has_synced
+        ]
+        return f"not synced: {'; '.join(missing)}" if missing else None
+
+
+async def run(settings: Settings) -> None:
+    """Run the controller until a signal comes. Raises StartError, ConfigError, or an ExceptionGroup of what ended early."""
+    clock, metrics = SystemClock(), Metrics(version=__version__)
+    credentials = await load_credentials(kubeconfig=settings.kubeconfig)
+    agent = f"moduledeploy/{__version__}"
+    async with AsyncExitStack() as stack:
+        transport = await stack.enter_async_context(
+            Transport(credentials=credentials, user_agent=agent, metrics=metrics.client)
+        )
+        await _preflight(transport, settings)
+        gate = LeaderGate(clock=clock) if settings.leader_election else OpenGate()
+        process = _Process(settings=settings, clock=clock, metrics=metrics, transport=transport, gate=gate)
+        if isinstance(gate, LeaderGate):
+            lease_transport = await stack.enter_async_context(
+                Transport(credentials=credentials, user_agent=agent, metrics=metrics.client)
+            )
+            process.elector = Elector(
+                transport=lease_transport,
+                lease=ObjectKey(settings.lease_namespace, LEASE_NAME),
+                identity=f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}",
+                gate=gate,
+                metrics=metrics.election,
+                clock=clock,
+            )
+        await process.run()
+
+
+async def _preflight(transport: Transport, settings: Settings) -> None:
+    """Ask once for each kind, so that what is missing is said in one line and not in a log of retries."""
+    for resource in INFORMED:
+        path = resource.path(settings.namespace or None)
+        try:
+            await transport.request("GET", path, query={"limit": "1"}, timeout_s=10.0, max_tries=2)
+        except NotFound as error:
+            raise StartError(
+                f"the cluster doesn't know {resource.plural}.{resource.group}: install the CRDs first"
+                " (kubectl apply -f manifests/crd)"
+            ) from error
+        except Forbidden as error:
+            raise StartError(
+                f"no right to list {resource.plural}.{resource.group or 'core'}: {error.message}"
+            ) from error
+        except Unreachable as error:
+            if is_in_cluster():
+                return  # retried by the informers; /readyz says what is awaited
+            raise StartError(
+                f"no API server at {transport.credentials.host}: {error.message}; check the kubeconfig and the server"
+            ) from error
+        except ApiError as error:
+            raise StartError(f"the API server refuses to list {resource.plural}: {error.message}") from error
+
+
+@attrs.define(kw_only=True)
+class _Process:
+    """Everything that lives as long as the process."""
+
+    settings: Settings
+    clock: SystemClock
+    metrics: Metrics
+    transport: Transport
+    gate: LeaderGate | OpenGate
+    elector: Elector | None = None
+    _stopping: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+
+    async def run(self) -> None:
+        families: Queue[FamilyKey] = Queue(name="rollout", clock=self.clock, metrics=self.metrics.queue)
+        bases: Queue[BaseKey] = Queue(name="base", clock=self.clock, metrics=self.metrics.queue)
+        informers = self._informers()
+        cluster = views.Cluster(informers.stores(), _Keys(families, bases))
+        self._subscribe(informers, cluster)
+        lag = LoopLag(histogram=self.metrics.process.loop_lag, clock=self.clock)
+        async with AsyncExitStack() as stack, anyio.create_task_group() as group:
+            await self._serve(stack, informers)
+            await group.start(watch_signals, self._stopping.set)
+            group.start_soon(self._until_stopped, lag.run)
+            async with anyio.create_task_group() as reading:
+                for informer in informers.all():
+                    reading.start_soon(self._until_stopped, informer.run)
+                await self._wait_synced(informers)
+                if not self._stopping.is_set():
+                    await self._lead(cluster, families, bases)
+                reading.cancel_scope.cancel()
+            group.cancel_scope.cancel()
+
+    async def _until_stopped(self, part: Callable[[], Any]) -> None:
+        """Run a part; should it end by itself, the process ends with the reason."""
+        await part()
+        raise KubeError(f"{getattr(part, '__qualname__', part)} ended by itself")
+
+    def _informers(self) -> _Informers:
+        def informer(
+            resource: Resource, object_type: type[Any], indexes: dict[str, Callable[[Any], Any]] | None = None
+        ) -> Informer[Any]:
+            return Informer(
+                resource=resource,
+                object_type=object_type,
+                transport=self.transport,
+                metrics=self.metrics.informer,
+                namespace=self.settings.namespace or None,
+                indexes=indexes,
+                clock=self.clock,
+            )
+
+        return _Informers(
+            deployments=informer(resources.MODULE_DEPLOYMENTS, ModuleDeployment),
+            replica_sets=informer(
+                resources.MODULE_REPLICA_SETS, ModuleReplicaSet, {"deployment": views.replica_sets_by_deployment}
+            ),
+            modules=informer(resources.MODULES, Module, {"base": views.modules_by_base}),
+            pods=informer(resources.PODS, Pod, {"owner": views.pods_by_owner, "uid": views.pods_by_uid}),
+            base_deployments=informer(resources.DEPLOYMENTS, Deployment),
+            base_replica_sets=informer(resources.REPLICA_SETS, ReplicaSet, {"owner": views.replica_sets_by_owner}),
+        )
+
+    @staticmethod
+    def _subscribe(informers: _Informers, cluster: views.Cluster) -> None:
+        informers.base_deployments.add_handler(cluster.on_base_deployment)
+        informers.base_replica_sets.add_handler(cluster.on_base_replica_set)
+        informers.pods.add_handler(cluster.on_pod)
+        informers.deployments.add_handler(cluster.on_deployment)
+        informers.replica_sets.add_handler(cluster.on_replica_set)
+        informers.modules.add_handler(cluster.on_module)
+
+    async def _serve(self, stack: AsyncExitStack, informers: _Informers) -> None:
+        """Health and metrics from the first moment on."""
+
+        def elects() -> str | None:
+            return None if self.elector is None or self.elector.is_healthy else "the lease is held but not renewed"
+
+        def stops() -> str | None:
+            return "stopping" if self._stopping.is_set() else None
+
+        health = health_app(live={"lease": elects}, ready={"informers": informers.unsynced, "running": stops})
+        for app, (host, port) in (
+            (health, self.settings.health_address),
+            (metrics_app(self.metrics.registry), self.settings.metrics_address),
+        ):
+            try:
+                await stack.enter_async_context(serving(app, host=host, port=port))
+            except OSError as error:
+                raise StartError(f"can't listen on {host or '*'}:{port}: {os.strerror(error.errno or 0)}") from error
+
+    async def _wait_synced(self, informers: _Informers) -> None:
+        """Return once every store is complete, or the process is to stop."""
+        reported_at = self.clock.monotonic()
+        while (why := informers.unsynced()) and not self._stopping.is_set():
+            await self.clock.sleep(0.02)
+            if self.clock.monotonic() - reported_at > SYNC_REPORT_S:
+                reported_at = self.clock.monotonic()
+                _log.warning("waiting for the API server", why=why)
+
+    async def _lead(self, cluster: views.Cluster, families: Queue[FamilyKey], bases: Queue[BaseKey]) -> None:
+        """Wait for the lease where there is one, then work until stopped or the lease is lost."""
+        if self.elector is None or not isinstance(self.gate, LeaderGate):
+            await self._work(cluster, families, bases)
+            return
+        if not await self._acquire(self.elector):
+            return
+        watchdog = Watchdog(deadline=self.gate, clock=self.clock)
+        watchdog.start()
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self.elector.hold)
+                await self._work(cluster, families, bases)
+                group.cancel_scope.cancel()
+            await self.elector.release()
+        finally:
+            watchdog.stop()
+
+    async def _acquire(self, elector: Elector) -> bool:
+        """Wait for the lease; False when the process is to stop before it came."""
+        async with anyio.create_task_group() as group:
+
+            async def stop() -> None:
+                await self._stopping.wait()
+                group.cancel_scope.cancel()
+
+            group.start_soon(stop)
+            await elector.acquire()
+            group.cancel_scope.cancel()
+        return self.gate is not None and not self._stopping.is_set()
+
+    async def _work(self, cluster: views.Cluster, families: Queue[FamilyKey], bases: Queue[BaseKey]) -> None:
+        writer = Writer(transport=self.transport, gate=self.gate)
+        recorder = Recorder(
+            writer=writer,
+            controller="koupleless.alipay.com/moduledeploy",
+            instance=socket.gethostname(),
+            metrics=self.metrics.events,
+            clock=self.clock,
+        )
+        rollout = RolloutController(
+            cluster=cluster,
+            writer=writer,
+            recorder=recorder,
+            written=WrittenVersions(metrics=self.metrics.informer),
+            counters=RolloutCounters(self.metrics.rollout),
+            clock=self.clock,
+            url_schemes=self.settings.url_schemes,
+        )
+        base = BaseController(
+            cluster=cluster,
+            writer=writer,
+            arklet=ArkletClient(metrics=self.metrics.arklet, gate=self.gate),
+            recorder=recorder,
+            written=WrittenVersions(metrics=self.metrics.informer),
+            audits=AuditSchedule(interval_s=self.settings.audit_interval_s, clock=self.clock),
+            clock=self.clock,
+        )
+        _log.info("working", families=len(families), bases=len(bases))
+        async with anyio.create_task_group() as group:
+            group.start_soon(recorder.run)
+            async with anyio.create_task_group() as workers:
+                workers.start_soon(self._drain, (families, bases), workers.cancel_scope)
+                self._start_workers(workers, families, rollout.reconcile, ROLLOUT_WORKERS, ROLLOUT_PASS_S)
+                self._start_workers(workers, bases, base.reconcile, BASE_WORKERS, BASE_PASS_S)
+            await recorder.flush(timeout_s=2.0)
+            group.cancel_scope.cancel()
+
+    def _start_workers(
+        self,
+        group: anyio.abc.TaskGroup,
+        queue: Queue[Any],
+        reconcile: Callable[[Any], Any],
+        count: int,
+        timeout_s: float,
+    ) -> None:
+        async def work() -> None:
+            await run_workers(
+                queue, reconcile, count=count, timeout_s=timeout_s, metrics=self.metrics.reconcile, clock=self.clock
+            )
+
+        group.start_soon(work)
+
+    async def _drain(self, queues: tuple[Queue[Any], ...], scope: anyio.CancelScope) -> None:
+        """At the signal: let workers end what they are at, but not for longer than the bound."""
+        await self._stopping.wait()
+        for queue in queues:
+            queue.shut_down()
+        with anyio.move_on_after(DRAIN_S):
+            for queue in queues:
+                await queue.wait_drained(DRAIN_S)
+        scope.cancel()
