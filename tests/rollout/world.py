@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -130,7 +131,6 @@ class World:
     pool: Pool = attrs.field(factory=Pool)
     events: list[EventFact] = attrs.field(factory=list)
     calls: list[tuple[str, str, str]] = attrs.field(factory=list)
-    lowest: int = 10**9
     _serial: int = 0
 
     # What a person or the cluster does.
@@ -354,7 +354,16 @@ class World:
     def _fingerprint(self) -> tuple[object, ...]:
         modules = tuple((m.name, m.uid, m.status, m.terminating) for m in self.modules.values())
         running = tuple(tuple(jvm.running.items()) for jvm in self.jvms.values())
-        return (self.has_finalizer, self.status, self.waiting, self.generation, modules, running, tuple(self.revisions.values()), self.deleted)
+        return (
+            self.has_finalizer,
+            self.status,
+            self.waiting,
+            self.generation,
+            modules,
+            running,
+            tuple(self.revisions.values()),
+            self.deleted,
+        )
 
     # What tests look at.
 
@@ -377,7 +386,5 @@ class World:
         return [event.reason for event in self.events]
 
 
-def _later(now: float, seconds: float) -> Any:
-    from datetime import UTC, datetime  # noqa: PLC0415  # used here alone
-
+def _later(now: float, seconds: float) -> datetime:
     return datetime.fromtimestamp(now + seconds, UTC)
