@@ -149,8 +149,8 @@ class Informer(Generic[T]):
         old = self.store.adopt(self._side, rv)
         self._side = Store(self._indexes)
         is_initial = not self.has_synced
-        for count, change in enumerate(_differences(old, dict(self.store.items())), 1):
-            self._tell(attrs.evolve(change, is_initial=True) if is_initial else change)
+        for count, change in enumerate(_differences(old, self.store, is_initial=is_initial), 1):
+            self._tell(change)
             if count % _CHANGES_PER_TURN == 0:
                 await anyio.lowlevel.checkpoint()
         if is_initial:
@@ -197,17 +197,17 @@ class Informer(Generic[T]):
             _log.exception("handler failed", handler=title, resource=str(self.resource), key=str(change.key))
 
 
-def _differences(old: Mapping[ObjectKey, T], new: Mapping[ObjectKey, T]) -> list[Change[T]]:
-    gone = [
-        Change(key, obj, None)
-        for key, obj in old.items()
-        if key not in new or new[key].metadata.uid != obj.metadata.uid
-    ]
+def _differences(old: Mapping[ObjectKey, T], new: Store[T], *, is_initial: bool) -> list[Change[T]]:
+    gone: list[Change[T]] = []
+    for key, obj in old.items():
+        now = new.get(key)
+        if now is None or now.metadata.uid != obj.metadata.uid:
+            gone.append(Change(key, obj, None))
     there: list[Change[T]] = []
     for key, obj in new.items():
         before = old.get(key)
         if before is not None and before.metadata.uid != obj.metadata.uid:
             before = None
         if before is None or before.metadata.resourceVersion != obj.metadata.resourceVersion:
-            there.append(Change(key, before, obj))
+            there.append(Change(key, before, obj, is_initial))
     return gone + there

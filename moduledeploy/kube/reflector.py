@@ -26,11 +26,24 @@ from moduledeploy.kube.phases import (
     failure_of,
 )
 from moduledeploy.kube.store import Object
-from moduledeploy.kube.wire import Bookmark, Decoder, Event, Failed, Garbage, Page, Poisoned, Put, UndecodableList
+from moduledeploy.kube.wire import (
+    Bookmark,
+    Decoder,
+    Event,
+    Failed,
+    Garbage,
+    Page,
+    Poisoned,
+    Put,
+    Removed,
+    UndecodableList,
+)
 from moduledeploy.runtime.backoff import Backoff, BackoffCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from prometheus_client import Counter
 
     from moduledeploy.kube.resources import Resource
     from moduledeploy.kube.transport import LineStream, Transport
@@ -114,6 +127,7 @@ class Reflector(Generic[T]):
     _backoff: BackoffCounter = attrs.field(init=False)
     _retry_after_s: float = attrs.field(default=0.0, init=False)
     _read_began_at: float = attrs.field(default=0.0, init=False)
+    _counters: dict[str, Counter] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._backoff = BackoffCounter(policy=_RELIST, clock=self.clock, draw=self.draw)
@@ -215,41 +229,49 @@ class Reflector(Generic[T]):
             for count, line in enumerate(lines, 1):
                 event = self.decoder.decode_event(line)
                 if isinstance(event, Failed):
-                    raised = error_from_status(event.status, request=f"watch {self.resource}")
-                    return self._failed(raised, "watch", is_in_stream=True).why
+                    return self._failed_in_stream(event)
                 await self._take(event, watch)
                 if count % _LINES_PER_TURN == 0:
                     await anyio.lowlevel.checkpoint()
 
     async def _take(self, event: Event[T], watch: _Watch) -> None:
         match event:
-            case Bookmark(rv=rv, ends_initial=ends_initial):
-                watch.has_bookmarks = True
-                self.metrics.events.labels(self.resource.plural, "BOOKMARK").inc()
-                if watch.is_synced:
-                    self.sink.apply(event)
-                    watch.rv = rv
-                elif ends_initial:
-                    await self._complete(rv, "watchlist")
-                    watch.rv = rv
-                    watch.is_synced = True
-                return
-            case Garbage():
-                self._drop("garbage", event)
+            case Put(is_added=is_added):
+                self._count("ADDED" if is_added else "MODIFIED")
+            case Removed():
+                self._count("DELETED")
+            case Bookmark():
+                self._count("BOOKMARK")
+                await self._take_bookmark(event, watch)
                 return
             case Poisoned():
                 self._drop("undecodable", event)
-            case Put(is_added=is_added):
-                self.metrics.events.labels(self.resource.plural, "ADDED" if is_added else "MODIFIED").inc()
             case _:
-                self.metrics.events.labels(self.resource.plural, "DELETED").inc()
+                self._drop("garbage", event)
+                return
         watch.events += 1
         if not watch.is_synced:
             # These are in no order of versions, so none of them says how far we are; the closing bookmark does.
             self.sink.collect(event)
             return
         self.sink.apply(event)
-        watch.rv = _rv_of(event) or watch.rv
+        watch.rv = (event.obj.metadata.resourceVersion if isinstance(event, Put) else event.rv) or watch.rv
+
+    async def _take_bookmark(self, event: Bookmark, watch: _Watch) -> None:
+        watch.has_bookmarks = True
+        if watch.is_synced:
+            self.sink.apply(event)
+            watch.rv = event.rv
+        elif event.ends_initial:
+            await self._complete(event.rv, "watchlist")
+            watch.rv = event.rv
+            watch.is_synced = True
+
+    def _count(self, type_: str) -> None:
+        counter = self._counters.get(type_)
+        if counter is None:
+            counter = self._counters[type_] = self.metrics.events.labels(self.resource.plural, type_)
+        counter.inc()
 
     def _idle_s(self, watch: _Watch) -> float:
         if not watch.is_synced:
@@ -281,6 +303,10 @@ class Reflector(Generic[T]):
             self.last_error = error.message
         return Ended(failure_of(error, is_in_stream=is_in_stream))
 
+    def _failed_in_stream(self, event: Failed) -> Failure:
+        error = error_from_status(event.status, request=f"watch {self.resource}")
+        return self._failed(error, "watch", is_in_stream=True).why
+
     def _fault(self, event: str, text: str) -> None:
         if text != self.last_error:
             _log.warning(event, resource=str(self.resource), error=text)
@@ -306,13 +332,3 @@ class Reflector(Generic[T]):
         if pause is Pause.FRESH:
             self._backoff.reset()
         await self.clock.sleep(max(self._backoff.next_delay_s(), asked_s))
-
-
-def _rv_of(event: Event[T]) -> str:
-    match event:
-        case Put(obj=obj):
-            return obj.metadata.resourceVersion
-        case Failed() | Garbage():
-            return ""
-        case _:
-            return event.rv

@@ -116,11 +116,12 @@ class Store(Generic[T]):
         self._objects[key] = obj
         for name, function in self._functions.items():
             index = self._indexes[name]
-            before = set(function(old)) if old is not None else set()
-            after = set(function(obj))
-            for value in before - after:
-                self._unindex(index, value, key)
-            for value in after - before:
+            after = function(obj)
+            if old is not None:
+                after = set(after)
+                for value in set(function(old)) - after:
+                    self._unindex(index, value, key)
+            for value in after:
                 index.setdefault(value, {})[key] = None
         return old
 

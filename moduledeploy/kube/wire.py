@@ -118,7 +118,7 @@ class Garbage:
     why: str
 
 
-Event = Put[T] | Removed | Bookmark | Failed | Poisoned | Garbage
+Event = Put[T] | Removed | Bookmark | Poisoned | Garbage
 
 
 @attrs.frozen
@@ -182,7 +182,7 @@ class Decoder(Generic[T]):
             return Poisoned(ObjectKey("", ""), "", str(error))
         return Poisoned(ObjectKey(meta.namespace, meta.name), meta.resource_version, str(error))
 
-    def decode_event(self, line: bytes) -> Event[T]:
+    def decode_event(self, line: bytes) -> Event[T] | Failed:
         """Decode one line of a watch; never raises."""
         try:
             event = self._event.decode(line)

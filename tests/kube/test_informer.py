@@ -218,8 +218,8 @@ async def test_7_a_half_open_connection_is_given_up_after_two_and_a_half_bookmar
 
 async def test_7_without_bookmarks_a_half_open_connection_is_given_up_after_the_end_it_was_to_have() -> None:
     """The watch after a paged list has seen no bookmark yet; it asked for 300 s."""
-    script = [Reply(page(10, thing("a", 3))), Stream([modified("a", 11)]), Stream([modified("a", 12)])]
-    async with rig(*script, initial=Means.PAGES) as it:
+    listed, first, second = Reply(page(10, thing("a", 3))), Stream([modified("a", 11)]), Stream([modified("a", 12)])
+    async with rig(listed, first, second, initial=Means.PAGES) as it:
         await it.clock.run_until(lambda: it.informer.store.last_rv == "11", at_most_s=0)
         assert it.server.requests[1].query["timeoutSeconds"] == "300"
 
