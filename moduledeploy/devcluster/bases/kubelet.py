@@ -157,7 +157,7 @@ class Kubelet:
         is_lost = node is not None and node.is_lost
         self._obey(pod, base, is_lost=is_lost)
         if base.switches.evict and base.reported is not None:
-            await self.cluster.report(pod, evicted_status(pod, base.run, now=timestamp(self.clock.wall())))
+            await self.cluster.report(pod, evicted_status(pod, now=timestamp(self.clock.wall())))
             self._stop(base)
             return Done()
         wait_s = base.up_at - self.clock.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ from moduledeploy.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from moduledeploy.kube.informer import Change, Informer
 from moduledeploy.kube.resources import MERGE_PATCH, ObjectKey, Resource
 from moduledeploy.kube.store import key_of
+from moduledeploy.runtime.clock import move_on_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +50,8 @@ class RemoteCluster:
         self._names: Final = node_names(nodes)
         self._turns: Final[Iterator[str]] = itertools.cycle(self._names)
         self._told: Final[dict[str, bool]] = {}
+        self._renew_at: Final[dict[str, float]] = {}
+        self._nodes_changed: Final = asyncio.Event()
         self._pods: Final[Informer[Pod]] = Informer(
             resource=PODS,
             object_type=Pod,
@@ -67,6 +71,7 @@ class RemoteCluster:
         """Keep up with pods and nodes, and the nodes alive; `look_at` is told which pods to look at."""
 
         def on_node(change: Change[Node]) -> None:
+            self._nodes_changed.set()
             for pod in self._pods.store.by_index("node", change.key.name):
                 look_at(key_of(pod))
 
@@ -133,17 +138,19 @@ class RemoteCluster:
     async def _keep_nodes_alive(self) -> None:
         """Renew the lease of every simulated node that isn't lost, and tell when that changes."""
         while True:
+            self._nodes_changed.clear()
             for node in list(self._nodes.store.values()):
                 if not node.is_simulated:
                     continue
                 try:
                     if self._told.get(node.metadata.name) is not node.is_lost:
                         await self._report_node(node.metadata.name, is_lost=node.is_lost)
-                    if not node.is_lost:
+                    if not node.is_lost and self._clock.monotonic() >= self._renew_at.get(node.metadata.name, 0.0):
                         await self._renew(node)
                 except ApiError as error:
                     _log.warning("node not kept alive", node=node.metadata.name, error=error.message)
-            await self._clock.sleep(_HEARTBEAT_S)
+            with move_on_after(self._clock, _HEARTBEAT_S):
+                await self._nodes_changed.wait()
 
     async def _report_node(self, name: str, *, is_lost: bool) -> None:
         status = node_status(is_lost=is_lost, now=timestamp(self._clock.wall()))
@@ -161,6 +168,7 @@ class RemoteCluster:
             meta = {"name": name, "namespace": _LEASE_NAMESPACE, "ownerReferences": [owner]}
             lease = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": meta, "spec": spec}
             await self._transport.request("POST", LEASES.path(_LEASE_NAMESPACE), body=lease)
+        self._renew_at[name] = self._clock.monotonic() + _HEARTBEAT_S / 2  # the loop comes by every heartbeat
 
     async def _merge(self, path: str, body: dict[str, Any]) -> None:
         await self._transport.request("PATCH", path, body=body, content_type=MERGE_PATCH)

@@ -74,13 +74,8 @@ def running_status(pod: Pod, report: Report, *, now: str) -> dict[str, Any]:
     }
 
 
-def evicted_status(pod: Pod, run: Run, *, now: str) -> dict[str, Any]:
-    """The status of a pod that its node threw out."""
-    end = terminated(run, at=now, reason="Error", exit_code=137)
-    statuses = [
-        {**status, "ready": False, "started": False, "state": {"terminated": end}}
-        for status in pod.status.containerStatuses
-    ]
+def evicted_status(pod: Pod, *, now: str) -> dict[str, Any]:
+    """The status of a pod that its node threw out: nothing is known of its containers any more."""
     unready = {"status": "False", "reason": "PodFailed", "lastTransitionTime": now}
     conditions = [
         {**condition, **unready} if condition["type"] in {"Ready", "ContainersReady"} else condition
@@ -91,7 +86,7 @@ def evicted_status(pod: Pod, run: Run, *, now: str) -> dict[str, Any]:
         "reason": "Evicted",
         "message": "The node was low on resource: memory.",
         "conditions": conditions,
-        "containerStatuses": statuses,
+        "containerStatuses": [],
     }
 
 
