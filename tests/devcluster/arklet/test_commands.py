@@ -10,7 +10,8 @@ import pytest
 from moduledeploy.devcluster.arklet import Behaviour, JvmStopped
 
 if TYPE_CHECKING:
-    from tests.devcluster.arklet.conftest import Base, ManualClock
+    from tests.clock import ManualClock
+    from tests.devcluster.arklet.conftest import Base
 
 CONFLICT = "command conflict, exist unfinished command for this biz"
 
@@ -122,7 +123,7 @@ async def test_a_manifest_can_name_another_identity_than_the_request(base: Base)
 async def test_a_stalled_download_keeps_its_lock_until_the_base_restarts(base: Base, clock: ManualClock) -> None:
     base.arklet.behaviour = Behaviour(stalled_download=("a",))
     base.arklet.spawn(install_until_restart, base, "a:1")
-    await clock.advance(3600)
+    await clock.run_for(3600)
 
     assert states(base) == {}
     assert "exist unfinished command(installBiz)" in (await base.uninstall("a:1"))["message"]
@@ -135,7 +136,7 @@ async def test_a_restart_loses_modules_records_and_running_operations(base: Base
     await base.install("slow:1", **{"async": True, "requestId": "r-1"})
 
     base.arklet.restart()
-    await clock.advance(60)
+    await clock.run_for(60)
 
     assert states(base) == {}
     assert (await base.call("queryBizOps", requestId="r-1"))["message"] == "Not found the corresponding ops record."
@@ -146,14 +147,14 @@ async def test_an_async_conflict_leaves_a_record_for_ever_and_steals_the_lock(ba
     await base.install("slow:1", **{"async": True, "requestId": "r-1"})
     await anyio.wait_all_tasks_blocked()
     await base.install("slow:1", **{"async": True, "requestId": "r-2"})
-    await clock.advance(1)
+    await clock.run_for(1)
 
     record = (await base.call("queryBizOps", requestId="r-2"))["data"]
     assert (record["status"], record["message"]) == ("INITIALIZED", CONFLICT)
     assert record["endTimestamp"] > 0
     assert (await base.install("slow:1"))["data"]["code"] == "REPEAT_BIZ"
     assert "BizState must be ACTIVATED, DEACTIVATED or BROKEN." in (await base.uninstall("slow:1"))["message"]
-    await clock.advance(6)
+    await clock.run_for(6)
     assert states(base) == {"slow:1": "activated"}
 
 
@@ -170,10 +171,10 @@ async def test_a_slow_uninstall_shows_the_module_deactivated_meanwhile(base: Bas
     await base.install("a:1")
     base.arklet.behaviour = Behaviour(uninstall_delay_s=5)
     base.arklet.spawn(base.uninstall, "a:1")
-    await clock.advance(1)
+    await clock.run_for(1)
 
     assert states(base) == {"a:1": "deactivated"}
-    await clock.advance(5)
+    await clock.run_for(5)
     assert states(base) == {}
 
 

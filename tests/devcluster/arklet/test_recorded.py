@@ -21,7 +21,7 @@ NUMBERS = {"changeTime", "elapsedSpace", "elapsedTime", "startTime", "startTimes
 HIDDEN = {"errorStackTrace", "throwable", "baseIdentity", "threadName", "bizTempWorkDir", "mainClass"}
 
 
-def normalised(value: Any, key: str = "") -> Any:  # noqa: ANN401 -- JSON
+def normalised(value: Any, key: str = "") -> Any:
     """The value with placeholders for what differs from run to run."""
     if key in NUMBERS and isinstance(value, int):
         return 0 if key == "endTimestamp" and not value else "<number>"

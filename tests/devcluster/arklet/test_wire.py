@@ -11,7 +11,8 @@ import pytest
 from moduledeploy.devcluster.arklet import Behaviour
 
 if TYPE_CHECKING:
-    from tests.devcluster.arklet.conftest import Base, ManualClock
+    from tests.clock import ManualClock
+    from tests.devcluster.arklet.conftest import Base
 
 
 def post(path: str, body: bytes = b"{}", *headers: str) -> bytes:
@@ -102,7 +103,7 @@ async def test_a_command_blocks_its_loop_and_so_every_later_connection_dealt_to_
             await anyio.sleep(0.005)
         await anyio.sleep(0.02)
         before = list(answered)
-        await clock.advance(6)
+        await clock.run_for(6)
 
     assert before == [1, 2, 3, 5, 6, 7]
     assert sorted(answered) == list(range(1, 9))
@@ -115,7 +116,7 @@ async def test_an_operation_outlives_its_client(base: Base, clock: ManualClock) 
 
     writer.transport.abort()
     await anyio.sleep(0.02)
-    await clock.advance(6)
+    await clock.run_for(6)
 
     assert base.arklet.modules() == {"slow:1.0.0": "activated"}
     assert base.arklet.effects.installs == {"slow:1.0.0": 1}
