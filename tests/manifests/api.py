@@ -15,11 +15,12 @@ from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import attrs
 import yaml
+from anyio.from_thread import start_blocking_portal
 
+from moduledeploy.devcluster.cluster import DevCluster
 from tests.manifests.objects import API_VERSION, MANIFESTS, PLURALS
 
 if TYPE_CHECKING:
@@ -104,19 +105,10 @@ def new_namespace() -> str:
 
 
 @contextmanager
-def embedded_api(folder: Path) -> Iterator[Api]:
-    """The embedded server, as a process of its own."""
-    kubeconfig = folder / "kubeconfig"
-    command = [sys.executable, "-m", "moduledeploy", "devcluster", "--port", "0", "--kubeconfig", str(kubeconfig)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline(), f"the embedded cluster ended with {process.wait()}"
-            (cluster,) = yaml.safe_load(kubeconfig.read_text())["clusters"]
-            url = urlsplit(cluster["cluster"]["server"])
-            yield Api(url.hostname or "", url.port or 80, new_namespace())
-        finally:
-            process.terminate()
+def embedded_api() -> Iterator[Api]:
+    """The embedded server, in a thread of its own."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(DevCluster()) as cluster:
+        yield Api("127.0.0.1", cluster.port, new_namespace())
 
 
 @contextmanager

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session", params=["embedded", pytest.param("real", marks=pytest.mark.realapi)])
 def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A server that has the CRDs."""
-    folder = tmp_path_factory.mktemp(request.param)
     if request.param == "real":
         _need_a_real_server(request.config)
-    with real_api(folder) if request.param == "real" else embedded_api(folder) as server:
+    with real_api(tmp_path_factory.mktemp("real")) if request.param == "real" else embedded_api() as server:
         server.prepare()
         yield server
         server.leave()
