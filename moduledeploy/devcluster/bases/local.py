@@ -16,6 +16,8 @@ from moduledeploy.devcluster.bases.nodes import node_names, node_object, node_st
 from moduledeploy.devcluster.bases.pods import Node, Pod
 from moduledeploy.devcluster.bases.status import timestamp
 from moduledeploy.devcluster.errors import ApiError
+from moduledeploy.devcluster.subresources import bind
+from moduledeploy.devcluster.writes import WriteOptions
 from moduledeploy.kube.queue import Queue
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import run_workers
@@ -61,6 +63,7 @@ class LocalCluster:
     """The in-process API as kubelets see it; plays the pods of ReplicaSets and no others."""
 
     api: LocalApi
+    next_node: NextNode
 
     def pod(self, key: ObjectKey) -> Pod | None:
         obj = self.api.find("pods", key.name, key.namespace)
@@ -72,7 +75,9 @@ class LocalCluster:
         return msgspec.convert(obj, Node) if obj else None
 
     async def bind(self, pod: Pod) -> None:
-        raise AssertionError(f"{pod.metadata.name} has got no node at its birth")
+        meta, options = pod.metadata, WriteOptions(manager=self.api.manager)
+        target = {"target": {"kind": "Node", "name": self.next_node()}}
+        bind(self.api.writes, self.api.resource("pods"), (meta.namespace, meta.name), target, options)
 
     async def report(self, pod: Pod, status: dict[str, Any]) -> None:
         meta = pod.metadata
@@ -110,7 +115,7 @@ class LocalBases:
         self._queue: Final[Queue[ObjectKey]] = Queue(name="bases", metrics=self._metrics.queue, clock=self._clock)
         self._ports: Final = ArkletPorts()
         self._kubelet: Final = Kubelet(
-            cluster=LocalCluster(self._api),
+            cluster=LocalCluster(self._api, self._turns.__next__),
             ports=self._ports,
             clock=self._clock,
             start_delay_s=start_delay_s,

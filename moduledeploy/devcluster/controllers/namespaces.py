@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from moduledeploy.devcluster.controllers.feeds import Feed, key_of
 from moduledeploy.devcluster.controllers.podstate import is_terminating
 from moduledeploy.devcluster.errors import ApiError
+from moduledeploy.devcluster.subresources import finalize
+from moduledeploy.devcluster.writes import WriteOptions
 from moduledeploy.kube.worker import Done, RequeueAfter
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ class Namespaces:
             return RequeueAfter(_LOOK_AGAIN_S)
         finalizers = [name for name in namespace["spec"]["finalizers"] if name != _FINALIZER]
         finalized = {**namespace, "spec": {**namespace["spec"], "finalizers": finalizers}}
-        self._api.update("namespaces", finalized, subresource="finalize")
+        options = WriteOptions(manager=self._api.manager)
+        finalize(self._api.writes, self._api.resource("namespaces"), key[1], finalized, options)
         return Done()
 
     def _equip(self, name: str) -> None:
