@@ -117,6 +117,8 @@ class _Pass:
             release = attrs.evolve(release, kind=ReleaseKind.SCALE)  # it has one size and no gates
         if aimed is not self.target:
             return self._finish(release, aimed, Gate(), awaits="")
+        if release.failure is None and old is not None and _was_lifted(view.parent.status.release, old):
+            return self._try_again(release)
         release = self._look_at_batch(release)
         gate = read_gate(view.parent, release, is_done=release.batch_done)
         if gate.confirms:
@@ -136,6 +138,18 @@ class _Pass:
             return attrs.evolve(release, revision="", failure=None)  # begins anew: its replicas have gone back
         clock = attrs.evolve(release.deadline, progressed_at=self.now, held_at=None)
         return attrs.evolve(release, failure=None, deadline=clock, progress=Progress.EXECUTING)
+
+    def _try_again(self, release: Release) -> Plan:
+        """The pass that lifts a failure's decision: failed Modules go, so that they are made and tried anew."""
+        slots = self.view.slots
+        failing = [slot.target for slot in slots.marked(Mark.FAILING) if slot.target is not None]
+        status = report(self.view, Findings(release=release, aimed=self.target), self.now)
+        return Plan(
+            actions=tuple(actions.DeleteModule(module.name, module.uid) for module in failing),
+            status=status,
+            events=transitions(self.view.parent, status),
+            wake_at=self.now,
+        )
 
     def _rolled_back_to(self, release: Release | None) -> Revision | None:
         """The revision to go back to, when that was decided and there is one."""
@@ -307,6 +321,11 @@ class _Pass:
         gray = release.gray_until if release.gray_until is not None and release.gray_until > self.now else None
         moments = [moment for moment in (self.view.slots.next_change_at, gray, deadline) if moment is not None]
         return min(moments, default=None)
+
+
+def _was_lifted(before: Release | None, after: Release) -> bool:
+    """There was a decision that no longer stands for the same rollout."""
+    return before is not None and before.failure is not None and after.failure is None and before.revision == after.revision
 
 
 def _decides(before: Release | None, after: Release) -> bool:

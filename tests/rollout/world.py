@@ -28,7 +28,7 @@ from moduledeploy.rollout.converge import (
 )
 from moduledeploy.rollout.gate import GateWrite
 from moduledeploy.rollout.plan import Plan, plan
-from moduledeploy.rollout.slots import BaseFacts, ModuleFacts, Slots
+from moduledeploy.rollout.slots import BaseFacts, Mark, ModuleFacts, Slots
 from moduledeploy.rollout.transitions import EventFact
 from moduledeploy.rollout.view import BaseDeployment, Parent, Revision, View
 
@@ -199,9 +199,16 @@ class World:
 
     def reconcile(self) -> Plan:
         """One pass of the rollout controller; the world after it."""
-        made = plan(self.view(), self.pool, self.now)
+        view = self.view()
+        made = plan(view, self.pool, self.now)
+        before = self.slots.count(Mark.AVAILABLE)
         for action in made.actions:
             self._act(action)
+        floor = view.desired - made.status.max_unavailable
+        after = self.slots.count(Mark.AVAILABLE)
+        assert self.is_terminating or after >= min(before, floor), (
+            f"{before} available became {after}, the floor is {floor}"
+        )
         self.status = made.status
         self.events.extend(made.events)
         self.slots.check_invariants()
@@ -253,6 +260,8 @@ class World:
             uninstall_first=action.uninstall_first,
         )
         self.modules[action.name] = module
+        cap = self.jvms[action.base_uid].cap
+        assert cap is None or self.pool.count(action.base_uid) <= cap, f"{action.base_uid} is over its cap"
         self.pool.add_module(module.base_uid, module.source.name, module.name)
         self._tell_module(module)
 
