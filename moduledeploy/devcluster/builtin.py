@@ -8,8 +8,8 @@ import attrs
 
 from moduledeploy.devcluster import objectmeta
 from moduledeploy.devcluster.errors import FieldError, Object, bad_request
-from moduledeploy.devcluster.resources import Decoded, Resource
 from moduledeploy.devcluster.gotypes import Reading, Type
+from moduledeploy.devcluster.resources import Decoded, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -108,7 +108,7 @@ class Compiler:
             self.problems.append(FieldError(INVALID, f"{where}.rule", text, detail))
         if optional and not uses_old:
             detail = "may not be set if oldSelf is not used in rule"
-            self.problems.append(FieldError(INVALID, f"{where}.optionalOldSelf", True, detail))  # noqa: FBT003
+            self.problems.append(FieldError(INVALID, f"{where}.optionalOldSelf", True, detail))
         source = _OPTIONAL.format(rule=text) if optional else text
         program = self._program(env, source, "bool", f"{where}.rule", text) if text else None
         message_text = raw.get("messageExpression", "").strip()
@@ -127,9 +127,13 @@ class Compiler:
         if not text:
             self.problems.append(FieldError(REQUIRED, f"{where}.rule", None, "rule is not specified"))
         if message and not message.strip():
-            self.problems.append(FieldError(INVALID, f"{where}.message", message, "message must be non-empty if specified"))
+            self.problems.append(
+                FieldError(INVALID, f"{where}.message", message, "message must be non-empty if specified")
+            )
         elif "\n" in message.strip():
-            self.problems.append(FieldError(INVALID, f"{where}.message", message, "message must not contain line breaks"))
+            self.problems.append(
+                FieldError(INVALID, f"{where}.message", message, "message must not contain line breaks")
+            )
         elif len(message) > _MAX_MESSAGE:
             detail = f"message must have a maximum length of {_MAX_MESSAGE} characters"
             self.problems.append(FieldError(INVALID, f"{where}.message", message[0:10] + "...", detail))

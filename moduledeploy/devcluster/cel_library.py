@@ -223,5 +223,3 @@ def new_env(pool: Any, variables: dict[str, Any]) -> Any:
     more = {} if pool is None else {"descriptor_pool": pool}
     own = cel.CelExtension("kubernetes", _declarations())
     return cel.NewEnv(variables=variables, extensions=[*extensions(), own], **more)
-
-

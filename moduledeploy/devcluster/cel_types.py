@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 _PACKAGE: Final = "schema"
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED: Final = frozenset(
-    "true false null in as break const continue else for function if import let loop package namespace return var void "
-    "while".split()
+    ["true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while"]
 )
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _Proto = descriptor_pb2.FieldDescriptorProto
@@ -77,7 +76,9 @@ def kind_of(node: Node) -> str:
 class TypeBook:
     """The message types of one schema; `of` gives the type of each of its levels once `close` has been called."""
 
-    _file: Any = attrs.field(factory=lambda: descriptor_pb2.FileDescriptorProto(name="schema.proto", package=_PACKAGE, syntax="proto3"))
+    _file: Any = attrs.field(
+        factory=lambda: descriptor_pb2.FileDescriptorProto(name="schema.proto", package=_PACKAGE, syntax="proto3")
+    )
     _names: dict[int, str] = attrs.field(factory=dict)
     pool: Any = None
 
@@ -110,7 +111,11 @@ class TypeBook:
             case "list":
                 items = node.items
                 plain = items is not None and kind_of(items) not in ("list", "map")
-                kind, type_name = self._proto_type(items) if plain and items is not None else (_Proto.TYPE_MESSAGE, _WELL_KNOWN["dyn"])
+                kind, type_name = (
+                    self._proto_type(items)
+                    if plain and items is not None
+                    else (_Proto.TYPE_MESSAGE, _WELL_KNOWN["dyn"])
+                )
                 message.field.add(name=name, number=number, type=kind, type_name=type_name, label=_Proto.LABEL_REPEATED)
                 if items is not None and not plain:
                     self._declare_below(items)

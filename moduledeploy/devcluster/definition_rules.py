@@ -87,7 +87,8 @@ def _version_problems(spec: Object) -> list[FieldError]:
     seen: set[str] = set()
     # With one version, or versions that don't differ, a real server speaks of one schema for all of them.
     shared = all(
-        version.get("schema") == versions[0].get("schema") and version.get("subresources") == versions[0].get("subresources")
+        version.get("schema") == versions[0].get("schema")
+        and version.get("subresources") == versions[0].get("subresources")
         for version in versions
     )
     for index, version in enumerate(versions):
@@ -137,7 +138,9 @@ def _column_problems(columns: list[Object], path: str) -> list[FieldError]:
             FieldError(REQUIRED, f"{where}.{field}") for field in ("name", "type", "jsonPath") if not column.get(field)
         ]
         if column.get("type") and column["type"] not in _COLUMN_TYPES:
-            problems.append(FieldError(INVALID, f"{where}.type", column["type"], f"must be one of {','.join(_COLUMN_TYPES)}"))
+            problems.append(
+                FieldError(INVALID, f"{where}.type", column["type"], f"must be one of {','.join(_COLUMN_TYPES)}")
+            )
         if column.get("format") and column["format"] not in _COLUMN_FORMATS:
             detail = f"must be one of {','.join(_COLUMN_FORMATS)}"
             problems.append(FieldError(INVALID, f"{where}.format", column["format"], detail))
@@ -174,7 +177,9 @@ def _level_problems(raw: Object, path: str, *, root: bool = False) -> list[Field
         try:
             go_pattern(raw["pattern"])
         except re.error as error:
-            problems.append(FieldError(INVALID, f"{path}.pattern", raw["pattern"], f"must be a valid regular expression: {error}"))
+            problems.append(
+                FieldError(INVALID, f"{path}.pattern", raw["pattern"], f"must be a valid regular expression: {error}")
+            )
     if raw.get("uniqueItems"):
         problems.append(FieldError(FORBIDDEN, f"{path}.uniqueItems", None, "uniqueItems cannot be set to true"))
     if raw.get("$ref"):
@@ -256,7 +261,7 @@ def _junctor_problems(raw: Object, path: str) -> list[FieldError]:
             problems.append(FieldError(FORBIDDEN, f"{where}.type", None, "must be empty to be structural"))
         for property_name in child.get("properties") or {}:
             if property_name not in (raw.get("properties") or {}):
-                detail = f'because it is defined in {where}.properties[{property_name}]'
+                detail = f"because it is defined in {where}.properties[{property_name}]"
                 problems.append(FieldError(REQUIRED, f"{path}.properties[{property_name}]", None, detail))
     return problems
 
@@ -271,7 +276,12 @@ def _default_problems(node: Node, path: str) -> list[FieldError]:
         holder = {"value": default}
         fill(Node(properties={"value": node}), holder)
         problems += [
-            FieldError(problem.reason, f"{path}.default{'.' + problem.path if problem.path else ''}", problem.value, problem.detail)
+            FieldError(
+                problem.reason,
+                f"{path}.default{'.' + problem.path if problem.path else ''}",
+                problem.value,
+                problem.detail,
+            )
             for problem in validate(node, holder.get("value"), "")
         ]
     for name, child in node.properties.items():

@@ -110,6 +110,7 @@ class Definitions:
             if version.get("served"):
                 self.writes.register.add(_served(definition, version))
         if name not in self._served:
+            self.writes.store.open(name).sort_keys = True
             self.writes.store.open(name).listeners.append(lambda event: self._on_instance(name, event))
         self._served[name] = definition["spec"]
 
@@ -122,7 +123,10 @@ class Definitions:
              "message": "the initial names have been accepted"},
         ]  # fmt: skip
         status = definition.get("status") or {}
-        done = {c["type"] for c in status.get("conditions") or [] if c["status"] == "True"} >= {"NamesAccepted", "Established"}
+        done = {c["type"] for c in status.get("conditions") or [] if c["status"] == "True"} >= {
+            "NamesAccepted",
+            "Established",
+        }
         finalizers = definition["metadata"].get("finalizers") or []
         if done and status.get("acceptedNames") == definition["spec"]["names"] and _FINALIZER in finalizers:
             return

@@ -91,13 +91,14 @@ class ApiError(Exception):
         self.message = message
         self.details = details
         self.headers = headers or {}
+        self.continue_token = ""  # lets an expired paged list go on inconsistently
 
     def status(self) -> Object:
         """The Status object as a real server encodes it (empty fields left out)."""
         body: Object = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": {"continue": self.continue_token} if self.continue_token else {},
             "status": "Failure",
             "message": self.message,
         }

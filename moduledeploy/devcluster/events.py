@@ -108,7 +108,9 @@ def _new_problems(obj: Object) -> list[FieldError]:
         problems.append(FieldError(REQUIRED, "reportingController"))
     elif problem := qualified_name_problem(obj["reportingComponent"]):
         problems.append(FieldError(INVALID, "reportingController", obj["reportingComponent"], problem))
-    problems += [FieldError(REQUIRED, field) for field in ("reportingInstance", "action", "reason") if not obj.get(field)]
+    problems += [
+        FieldError(REQUIRED, field) for field in ("reportingInstance", "action", "reason") if not obj.get(field)
+    ]
     problems += [
         FieldError(INVALID, field, "", f"can have at most {_MAX_REASON} characters")
         for field in ("reportingInstance", "action", "reason")
@@ -121,7 +123,7 @@ def _new_problems(obj: Object) -> list[FieldError]:
     series = obj.get("series")
     if series is not None and not series.get("lastObservedTime"):
         problems.append(FieldError(REQUIRED, "series.lastObservedTime"))
-    if series is not None and series.get("count", 0) < 2:  # noqa: PLR2004
+    if series is not None and series.get("count", 0) < 2:
         problems.append(FieldError(INVALID, "series.count", json.dumps(series.get("count")), "should be at least 2"))
     return problems
 
@@ -147,4 +149,3 @@ _OTHERS: Final = ("reason", "type", "source", "reportingComponent", "reportingCo
 EVENT_FIELDS: Final = frozenset(
     {f"{prefix}.{name}" for prefix in ("involvedObject", "regarding") for name in _ABOUT} | set(_OTHERS)
 )
-

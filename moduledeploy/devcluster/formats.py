@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _HOST: Final = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*\.?")
-_DURATION: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h|d|w)((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h|d|w))*|0")
+_DURATION: Final = re.compile(
+    r"[+-]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h|d|w)((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h|d|w))*|0"
+)
 _STAMP: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _MAC: Final = re.compile(r"([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
@@ -33,7 +35,7 @@ def parses_as_url(text: str) -> bool:
     if text.startswith("/"):
         return _percents_are_right(text)
     scheme, colon, rest = text.partition(":")
-    if not colon or not _SCHEME.fullmatch(scheme) or any(ord(c) <= 0x20 or ord(c) == 0x7F for c in text):  # noqa: PLR2004
+    if not colon or not _SCHEME.fullmatch(scheme) or any(ord(c) <= 0x20 or ord(c) == 0x7F for c in text):
         return False
     try:
         parts = urlsplit(text)
@@ -77,7 +79,7 @@ def _is_base64(text: str) -> bool:
 FORMATS: Final[dict[str, Callable[[str], bool]]] = {
     "uri": parses_as_url,
     "email": lambda text: bool(_EMAIL.fullmatch(text)),
-    "hostname": lambda text: len(text) <= 255 and bool(_HOST.fullmatch(text)),  # noqa: PLR2004
+    "hostname": lambda text: len(text) <= 255 and bool(_HOST.fullmatch(text)),
     "ipv4": _parsed(ipaddress.IPv4Address),
     "ipv6": _parsed(ipaddress.IPv6Address),
     "cidr": lambda text: "/" in text and _parsed(lambda t: ipaddress.ip_network(t, strict=False))(text),

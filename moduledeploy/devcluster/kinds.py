@@ -25,7 +25,9 @@ _BUILT_IN_SCALE: Final = ScalePaths(spec=("spec", "replicas"), status=("status",
 _POD_FIELDS: Final = frozenset(pods.pod_fields({"spec": {}}))
 
 
-def _kind(group: str, plural: str, kind: str, *, version: str = "v1", rules: dict[str, Any] | None = None, **more: Any) -> Resource:
+def _kind(
+    group: str, plural: str, kind: str, *, version: str = "v1", rules: dict[str, Any] | None = None, **more: Any
+) -> Resource:
     rules = dict(rules or {})
     rules.setdefault("struct", TYPES.structs.get(kind))
     if "status" in rules["struct"].fields and "status" in more.get("subresources", ()):
@@ -71,7 +73,9 @@ def _immutable_data(new: Object, old: Object) -> list[FieldError]:
         return []
     detail = "field is immutable when `immutable` is set"
     problems = [
-        FieldError(FORBIDDEN, field, None, detail) for field in ("data", "binaryData") if new.get(field) != old.get(field)
+        FieldError(FORBIDDEN, field, None, detail)
+        for field in ("data", "binaryData")
+        if new.get(field) != old.get(field)
     ]
     if not new.get("immutable"):
         problems.append(FieldError(FORBIDDEN, "immutable", None, detail))
@@ -82,7 +86,9 @@ def _lease_problems(obj: Object) -> list[FieldError]:
     spec = obj["spec"]
     problems = []
     if spec.get("leaseDurationSeconds", 1) <= 0:
-        problems.append(FieldError(INVALID, "spec.leaseDurationSeconds", spec["leaseDurationSeconds"], "must be greater than 0"))
+        problems.append(
+            FieldError(INVALID, "spec.leaseDurationSeconds", spec["leaseDurationSeconds"], "must be greater than 0")
+        )
     if spec.get("leaseTransitions", 0) < 0:
         detail = "must be greater than or equal to 0"
         problems.append(FieldError(INVALID, "spec.leaseTransitions", spec["leaseTransitions"], detail))
@@ -115,9 +121,13 @@ def _role_problems(obj: Object) -> list[FieldError]:
                 problems.append(FieldError(INVALID, f"{where}.nonResourceURLs", rule["nonResourceURLs"], detail))
             continue
         if not rule.get("apiGroups"):
-            problems.append(FieldError(REQUIRED, f"{where}.apiGroups", None, "resource rules must supply at least one api group"))
+            problems.append(
+                FieldError(REQUIRED, f"{where}.apiGroups", None, "resource rules must supply at least one api group")
+            )
         if not rule.get("resources"):
-            problems.append(FieldError(REQUIRED, f"{where}.resources", None, "resource rules must supply at least one resource"))
+            problems.append(
+                FieldError(REQUIRED, f"{where}.resources", None, "resource rules must supply at least one resource")
+            )
     return problems
 
 
@@ -155,80 +165,228 @@ def _default_node(obj: Object) -> None:
 
 
 def _core() -> Iterator[Resource]:
-    yield _kind("", "namespaces", "Namespace", namespaced=False, short_names=("ns",), name_rule="label",
-                subresources=frozenset({"status", "finalize"}), selectable=frozenset({"status.phase"}),
-                verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
-                rules={"defaults": _default_namespace, "prepare": _new_namespace, "update": _keep_finalizers,
-                       "returns_deleted": True, "fields": _namespace_fields})
-    yield _kind("", "nodes", "Node", namespaced=False, short_names=("no",), subresources=_STATUS,
-                selectable=frozenset({"spec.unschedulable"}), rules={"fields": _node_fields, "defaults": _default_node})
-    yield _kind("", "pods", "Pod", short_names=("po",), categories=("all",), selectable=_POD_FIELDS,
-                subresources=frozenset({"status", "eviction", "binding", "log"}),
-                rules={"has_generation": True, "returns_deleted": True, "defaults": pods.default_pod,
-                       "prepare": pods.prepare_pod, "problems": pods.pod_problems, "changes": pods.pod_changes,
-                       "grace": pods.pod_grace, "fields": pods.pod_fields})
-    yield _kind("", "services", "Service", short_names=("svc",), categories=("all",), name_rule="label-1035",
-                subresources=_STATUS, selectable=frozenset({"spec.clusterIP", "spec.type"}),
-                rules={"returns_deleted": True, "defaults": services.default_service, "update": services.keep_addresses,
-                       "problems": services.service_problems, "changes": services.service_changes,
-                       "prepare": lambda obj: obj.update(status={"loadBalancer": {}}),
-                       "fields": lambda obj: {"spec.clusterIP": obj["spec"].get("clusterIP", ""),
-                                              "spec.type": obj["spec"].get("type", "")}})
+    yield _kind(
+        "",
+        "namespaces",
+        "Namespace",
+        namespaced=False,
+        short_names=("ns",),
+        name_rule="label",
+        subresources=frozenset({"status", "finalize"}),
+        selectable=frozenset({"status.phase"}),
+        verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
+        rules={
+            "defaults": _default_namespace,
+            "prepare": _new_namespace,
+            "update": _keep_finalizers,
+            "returns_deleted": True,
+            "fields": _namespace_fields,
+        },
+    )
+    yield _kind(
+        "",
+        "nodes",
+        "Node",
+        namespaced=False,
+        short_names=("no",),
+        subresources=_STATUS,
+        selectable=frozenset({"spec.unschedulable"}),
+        rules={"fields": _node_fields, "defaults": _default_node},
+    )
+    yield _kind(
+        "",
+        "pods",
+        "Pod",
+        short_names=("po",),
+        categories=("all",),
+        selectable=_POD_FIELDS,
+        subresources=frozenset({"status", "eviction", "binding", "log"}),
+        rules={
+            "has_generation": True,
+            "returns_deleted": True,
+            "defaults": pods.default_pod,
+            "prepare": pods.prepare_pod,
+            "problems": pods.pod_problems,
+            "changes": pods.pod_changes,
+            "grace": pods.pod_grace,
+            "fields": pods.pod_fields,
+        },
+    )
+    yield _kind(
+        "",
+        "services",
+        "Service",
+        short_names=("svc",),
+        categories=("all",),
+        name_rule="label-1035",
+        subresources=_STATUS,
+        selectable=frozenset({"spec.clusterIP", "spec.type"}),
+        rules={
+            "returns_deleted": True,
+            "defaults": services.default_service,
+            "update": services.keep_addresses,
+            "problems": services.service_problems,
+            "changes": services.service_changes,
+            "prepare": lambda obj: obj.update(status={"loadBalancer": {}}),
+            "fields": lambda obj: {
+                "spec.clusterIP": obj["spec"].get("clusterIP", ""),
+                "spec.type": obj["spec"].get("type", ""),
+            },
+        },
+    )
     yield _kind("", "configmaps", "ConfigMap", short_names=("cm",), rules={"changes": _immutable_data})
-    yield _kind("", "secrets", "Secret", selectable=frozenset({"type"}),
-                rules={"defaults": _new_secret, "changes": _secret_changes, "fields": _secret_fields})
-    yield _kind("", "serviceaccounts", "ServiceAccount", short_names=("sa",), subresources=frozenset({"token"}),
-                rules={"returns_deleted": True})
+    yield _kind(
+        "",
+        "secrets",
+        "Secret",
+        selectable=frozenset({"type"}),
+        rules={"defaults": _new_secret, "changes": _secret_changes, "fields": _secret_fields},
+    )
+    yield _kind(
+        "",
+        "serviceaccounts",
+        "ServiceAccount",
+        short_names=("sa",),
+        subresources=frozenset({"token"}),
+        rules={"returns_deleted": True},
+    )
     yield _kind("", "endpoints", "Endpoints", short_names=("ep",), rules={"create_on_update": True})
-    yield _kind("", "events", "Event", short_names=("ev",), selectable=EVENT_FIELDS,
-                rules={"create_on_update": True, "problems": event_problems, "fields": event_fields})
+    yield _kind(
+        "",
+        "events",
+        "Event",
+        short_names=("ev",),
+        selectable=EVENT_FIELDS,
+        rules={"create_on_update": True, "problems": event_problems, "fields": event_fields},
+    )
 
 
 def _new_events() -> Resource:
-    strategy = NewEventStrategy(struct=TYPES.structs["NewEvent"], core=TYPES.structs["Event"], fields=event_fields,
-                                create_on_update=True)
-    return Resource(group="events.k8s.io", version="v1", plural="events", kind="Event", short_names=("ev",),
-                    selectable=EVENT_FIELDS, strategy=strategy, stored_in="events")
+    strategy = NewEventStrategy(
+        struct=TYPES.structs["NewEvent"], core=TYPES.structs["Event"], fields=event_fields, create_on_update=True
+    )
+    return Resource(
+        group="events.k8s.io",
+        version="v1",
+        plural="events",
+        kind="Event",
+        short_names=("ev",),
+        selectable=EVENT_FIELDS,
+        strategy=strategy,
+        stored_in="events",
+    )
 
 
 def _apps() -> Iterator[Resource]:
     scaled = frozenset({"status", "scale"})
     keeps = ("spec", "metadata.labels")
-    yield _kind("apps", "deployments", "Deployment", short_names=("deploy",), categories=("all",), subresources=scaled,
-                scale=_BUILT_IN_SCALE,
-                rules={"has_generation": True, "defaults": workloads.default_deployment, "status_keeps": keeps,
-                       "problems": workloads.deployment_problems, "changes": workloads.selector_changes})
-    yield _kind("apps", "replicasets", "ReplicaSet", short_names=("rs",), categories=("all",), subresources=scaled,
-                scale=_BUILT_IN_SCALE, selectable=frozenset({"status.replicas"}),
-                rules={"has_generation": True, "defaults": workloads.default_replica_set, "fields": _replica_fields,
-                       "prepare": lambda obj: obj.update(status={"replicas": 0}),
-                       "problems": workloads.workload_problems, "changes": workloads.selector_changes})
-    yield _kind("coordination.k8s.io", "leases", "Lease",
-                rules={"unconditional_update": False, "create_on_update": True, "problems": _lease_problems})
-    yield _kind("discovery.k8s.io", "endpointslices", "EndpointSlice",
-                rules={"has_generation": True, "problems": _slice_problems, "changes": _slice_changes})
-    yield _kind("policy", "poddisruptionbudgets", "PodDisruptionBudget", short_names=("pdb",), subresources=_STATUS,
-                rules={"has_generation": True, "problems": workloads.budget_problems, "unconditional_update": False})
-    yield _kind("networking.k8s.io", "networkpolicies", "NetworkPolicy", short_names=("netpol",),
-                rules={"has_generation": True})
-    yield _kind("autoscaling", "horizontalpodautoscalers", "HorizontalPodAutoscaler", version="v2", short_names=("hpa",),
-                categories=("all",), subresources=_STATUS, rules={"struct": TYPES.structs["Autoscaler"]})
+    yield _kind(
+        "apps",
+        "deployments",
+        "Deployment",
+        short_names=("deploy",),
+        categories=("all",),
+        subresources=scaled,
+        scale=_BUILT_IN_SCALE,
+        rules={
+            "has_generation": True,
+            "defaults": workloads.default_deployment,
+            "status_keeps": keeps,
+            "problems": workloads.deployment_problems,
+            "changes": workloads.selector_changes,
+        },
+    )
+    yield _kind(
+        "apps",
+        "replicasets",
+        "ReplicaSet",
+        short_names=("rs",),
+        categories=("all",),
+        subresources=scaled,
+        scale=_BUILT_IN_SCALE,
+        selectable=frozenset({"status.replicas"}),
+        rules={
+            "has_generation": True,
+            "defaults": workloads.default_replica_set,
+            "fields": _replica_fields,
+            "prepare": lambda obj: obj.update(status={"replicas": 0}),
+            "problems": workloads.workload_problems,
+            "changes": workloads.selector_changes,
+        },
+    )
+    yield _kind(
+        "coordination.k8s.io",
+        "leases",
+        "Lease",
+        rules={"unconditional_update": False, "create_on_update": True, "problems": _lease_problems},
+    )
+    yield _kind(
+        "discovery.k8s.io",
+        "endpointslices",
+        "EndpointSlice",
+        rules={"has_generation": True, "problems": _slice_problems, "changes": _slice_changes},
+    )
+    yield _kind(
+        "policy",
+        "poddisruptionbudgets",
+        "PodDisruptionBudget",
+        short_names=("pdb",),
+        subresources=_STATUS,
+        rules={"has_generation": True, "problems": workloads.budget_problems, "unconditional_update": False},
+    )
+    yield _kind(
+        "networking.k8s.io", "networkpolicies", "NetworkPolicy", short_names=("netpol",), rules={"has_generation": True}
+    )
+    yield _kind(
+        "autoscaling",
+        "horizontalpodautoscalers",
+        "HorizontalPodAutoscaler",
+        version="v2",
+        short_names=("hpa",),
+        categories=("all",),
+        subresources=_STATUS,
+        rules={"struct": TYPES.structs["Autoscaler"]},
+    )
     yield _kind("scheduling.k8s.io", "priorityclasses", "PriorityClass", namespaced=False, short_names=("pc",))
-    yield _kind("flowcontrol.apiserver.k8s.io", "flowschemas", "FlowSchema", namespaced=False, subresources=_STATUS,
-                rules={"has_generation": True})
-    for plural, kind in (("validatingadmissionpolicies", "ValidatingAdmissionPolicy"),
-                         ("validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding")):
-        yield _kind("admissionregistration.k8s.io", plural, kind, namespaced=False,
-                    rules={"struct": TYPES.structs["AdmissionPolicy"], "has_generation": True})
+    yield _kind(
+        "flowcontrol.apiserver.k8s.io",
+        "flowschemas",
+        "FlowSchema",
+        namespaced=False,
+        subresources=_STATUS,
+        rules={"has_generation": True},
+    )
+    for plural, kind in (
+        ("validatingadmissionpolicies", "ValidatingAdmissionPolicy"),
+        ("validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"),
+    ):
+        yield _kind(
+            "admissionregistration.k8s.io",
+            plural,
+            kind,
+            namespaced=False,
+            rules={"struct": TYPES.structs["AdmissionPolicy"], "has_generation": True},
+        )
 
 
 def _access() -> Iterator[Resource]:
     group = "rbac.authorization.k8s.io"
     for plural, kind, namespaced in (("clusterroles", "ClusterRole", False), ("roles", "Role", True)):
-        yield _kind(group, plural, kind, namespaced=namespaced, name_rule="path-segment", rules={"problems": _role_problems})
-    for plural, kind, namespaced in (("clusterrolebindings", "ClusterRoleBinding", False), ("rolebindings", "RoleBinding", True)):
-        yield _kind(group, plural, kind, namespaced=namespaced, name_rule="path-segment",
-                    rules={"struct": TYPES.structs["RoleBinding"], "defaults": _default_binding, "changes": _binding_changes})
+        yield _kind(
+            group, plural, kind, namespaced=namespaced, name_rule="path-segment", rules={"problems": _role_problems}
+        )
+    for plural, kind, namespaced in (
+        ("clusterrolebindings", "ClusterRoleBinding", False),
+        ("rolebindings", "RoleBinding", True),
+    ):
+        yield _kind(
+            group,
+            plural,
+            kind,
+            namespaced=namespaced,
+            name_rule="path-segment",
+            rules={"struct": TYPES.structs["RoleBinding"], "defaults": _default_binding, "changes": _binding_changes},
+        )
     reviews = (
         ("authentication.k8s.io", "tokenreviews", "TokenReview", "TokenReview", False),
         ("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", "SelfSubjectReview", False),
@@ -238,7 +396,14 @@ def _access() -> Iterator[Resource]:
         ("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview", "SubjectAccessReview", False),
     )
     for review_group, plural, kind, struct, namespaced in reviews:
-        yield _kind(review_group, plural, kind, namespaced=namespaced, verbs=("create",), rules={"struct": TYPES.structs[struct]})
+        yield _kind(
+            review_group,
+            plural,
+            kind,
+            namespaced=namespaced,
+            verbs=("create",),
+            rules={"struct": TYPES.structs[struct]},
+        )
 
 
 def built_in() -> Iterator[Resource]:
@@ -247,6 +412,3 @@ def built_in() -> Iterator[Resource]:
     yield from _apps()
     yield _new_events()
     yield from _access()
-
-
-

@@ -32,10 +32,12 @@ _MAX_ANNOTATIONS: Final = 256 * 1024
 _IMMUTABLE: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 _STANDARD_FINALIZERS: Final = frozenset({"foregroundDeletion", "orphan", "kubernetes"})
 _STRINGS: Final = ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion")
-_FIELDS: Final = frozenset(
-    {*_STRINGS, "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "labels",
-     "annotations", "ownerReferences", "finalizers", "managedFields"}
+_ORDER: Final = (
+    "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
+    "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers",
+    "managedFields",
 )  # fmt: skip
+_FIELDS: Final = frozenset({*_ORDER, "selfLink"})
 
 
 def timestamp(now: datetime) -> str:
@@ -71,10 +73,9 @@ def carry_over(new: Object, old: Object) -> None:
     new.pop("selfLink", None)
 
 
-def drop_empty(meta: Object) -> None:
-    """Leave out what a real server leaves out: empty maps, lists, strings and nulls."""
-    for field in [field for field, value in meta.items() if value in (None, "", {}, [])]:
-        del meta[field]
+def tidy(meta: Object) -> Object:
+    """The metadata as a real server writes it: fields in Go's order, without empty ones."""
+    return {field: meta[field] for field in _ORDER if meta.get(field) not in (None, "", {}, [])}
 
 
 def check_types(meta: Any, strict: list[str]) -> Object:

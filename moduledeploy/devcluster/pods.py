@@ -47,7 +47,12 @@ def _default_container(container: Object) -> None:
         probe = container.get(name)
         if probe is None:
             continue
-        for field, value in (("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)):
+        for field, value in (
+            ("timeoutSeconds", 1),
+            ("periodSeconds", 10),
+            ("successThreshold", 1),
+            ("failureThreshold", 3),
+        ):
             probe.setdefault(field, value)
         if "httpGet" in probe:
             probe["httpGet"].setdefault("path", "/")
@@ -71,7 +76,9 @@ def prepare_pod(pod: Object) -> None:
     tolerations = spec.setdefault("tolerations", [])
     for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
         if not any(t.get("key") in (key, None) and t.get("effect") in ("NoExecute", None) for t in tolerations):
-            tolerations.append({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": _TOLERATED_S})
+            tolerations.append(
+                {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": _TOLERATED_S}
+            )
     pod["status"] = {"phase": "Pending", "qosClass": _quality(spec)}
 
 
@@ -114,7 +121,9 @@ def pod_spec_problems(spec: Object, path: str) -> list[FieldError]:
 
 
 def _unsupported(path: str, value: object, allowed: tuple[str, ...]) -> FieldError:
-    return FieldError(NOT_SUPPORTED, path, value, "supported values: " + ", ".join(f'"{item}"' for item in sorted(allowed)))
+    return FieldError(
+        NOT_SUPPORTED, path, value, "supported values: " + ", ".join(f'"{item}"' for item in sorted(allowed))
+    )
 
 
 def _container_problems(container: Object, path: str, seen: set[str]) -> list[FieldError]:
@@ -140,7 +149,9 @@ def _container_problems(container: Object, path: str, seen: set[str]) -> list[Fi
         if number == 0:
             problems.append(FieldError(REQUIRED, f"{where}.containerPort"))
         elif not 0 < number <= _MAX_PORT:
-            problems.append(FieldError(INVALID, f"{where}.containerPort", number, "must be between 1 and 65535, inclusive"))
+            problems.append(
+                FieldError(INVALID, f"{where}.containerPort", number, "must be between 1 and 65535, inclusive")
+            )
         if port.get("protocol") not in _PROTOCOLS:
             problems.append(_unsupported(f"{where}.protocol", port.get("protocol"), _PROTOCOLS))
     for index, variable in enumerate(container.get("env") or []):

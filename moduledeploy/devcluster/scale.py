@@ -99,7 +99,9 @@ def status_problems(obj: Object, paths: ScalePaths | None) -> list[FieldError]:
     if paths.selector:
         text = dig(obj, paths.selector)
         if text is not None and not isinstance(text, str):
-            problems.append(FieldError(INVALID, "." + ".".join(paths.selector), text, "accessor error: expected string"))
+            problems.append(
+                FieldError(INVALID, "." + ".".join(paths.selector), text, "accessor error: expected string")
+            )
     return problems
 
 

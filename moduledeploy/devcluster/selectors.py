@@ -149,9 +149,13 @@ def _checked(requirement: Requirement) -> Requirement:
     for value in requirement.values:
         if requirement.operator in ("gt", "lt"):
             if not value.lstrip("-").isdigit():
-                raise bad_request(f'values[0]: Invalid value: "{value}": for greater and less the value must be an integer')
+                raise bad_request(
+                    f'values[0]: Invalid value: "{value}": for greater and less the value must be an integer'
+                )
         elif problem := label_value_problem(value):
-            raise bad_request(f'unable to parse requirement: values[0][{requirement.key}]: Invalid value: "{value}": {problem}')
+            raise bad_request(
+                f'unable to parse requirement: values[0][{requirement.key}]: Invalid value: "{value}": {problem}'
+            )
     return requirement
 
 

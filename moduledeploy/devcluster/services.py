@@ -13,10 +13,9 @@ from moduledeploy.devcluster.names import label_problem
 from moduledeploy.devcluster.objectmeta import label_problems
 
 if TYPE_CHECKING:
+    from moduledeploy.devcluster.resources import Resource
     from moduledeploy.devcluster.storage import Object
     from moduledeploy.devcluster.writes import Writes
-
-    from moduledeploy.devcluster.resources import Resource
 
 _NETWORK: Final = ipaddress.ip_network("10.96.0.0/12")  # kubeadm's default
 _RESERVED: Final = 16  # low addresses are left to well-known Services
@@ -122,12 +121,16 @@ def _port_problems(ports: list[Object]) -> list[FieldError]:
             problems.append(FieldError(DUPLICATE, f"{where}.name", name))
         names.add(name)
         if not 0 < port["port"] <= _MAX_PORT:
-            problems.append(FieldError(INVALID, f"{where}.port", port["port"], "must be between 1 and 65535, inclusive"))
+            problems.append(
+                FieldError(INVALID, f"{where}.port", port["port"], "must be between 1 and 65535, inclusive")
+            )
         if port["protocol"] not in _PROTOCOLS:
             problems.append(_unsupported(f"{where}.protocol", port["protocol"], _PROTOCOLS))
         target = port["targetPort"]
         if isinstance(target, int) and not 0 < target <= _MAX_PORT:
-            problems.append(FieldError(INVALID, f"{where}.targetPort", target, "must be between 1 and 65535, inclusive"))
+            problems.append(
+                FieldError(INVALID, f"{where}.targetPort", target, "must be between 1 and 65535, inclusive")
+            )
         pair = (port["protocol"], port["port"])
         if pair in pairs:
             problems.append(FieldError(DUPLICATE, where, {"protocol": pair[0], "port": pair[1]}))

@@ -28,6 +28,7 @@ HISTORY_EVENTS: Final = 20_000  # per table; kube-apiserver's watch cache keeps 
 _FIRST_VERSION: Final = 1
 
 encode: Final = msgspec.json.Encoder().encode
+encode_sorted: Final = msgspec.json.Encoder(order="sorted").encode
 decode: Final = msgspec.json.Decoder().decode
 
 
@@ -59,12 +60,13 @@ class Record:
     key: Key
     version: int
     obj: Object
+    sort_keys: bool = False
     _body: bytes | None = None
 
     def body(self) -> bytes:
         """The object as JSON."""
         if self._body is None:
-            self._body = encode(self.obj)
+            self._body = encode_sorted(self.obj) if self.sort_keys else encode(self.obj)
         return self._body
 
 
@@ -90,6 +92,7 @@ class Table:
     name: str
     since: int  # changes after this version are all in the history
     capacity: int = HISTORY_EVENTS
+    sort_keys: bool = False  # custom resources are sent with sorted keys, as maps are in Go
     records: dict[Key, Record] = attrs.field(factory=dict)
     keys: list[Key] = attrs.field(factory=list)  # sorted
     events: list[Event] = attrs.field(factory=list)
@@ -208,7 +211,7 @@ class Store:
         self.version += 1
         obj["metadata"]["resourceVersion"] = str(self.version)
         previous = table.records.get(key)
-        record = Record(key, self.version, obj)
+        record = Record(key, self.version, obj, table.sort_keys)
         table.apply("ADDED" if previous is None else "MODIFIED", record, previous)
         return record
 
@@ -219,6 +222,6 @@ class Store:
         obj = last if last is not None else previous.obj
         self.version += 1
         final = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.version)}}
-        record = Record(key, self.version, final)
+        record = Record(key, self.version, final, table.sort_keys)
         table.apply("DELETED", record, previous)
         return record

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.resources import Resource
     from moduledeploy.devcluster.storage import Object
 
-_STEP: Final = re.compile(r"\.([A-Za-z_][-\w/]*)|\[\?\(@\.(\w+)\s*==\s*[\"']([^\"']*)[\"']\)\]|\[['\"]([^'\"]+)['\"]\]|\[(\d+|\*)\]|\\(.)")
+_STEP: Final = re.compile(
+    r"\.([A-Za-z_][-\w/]*)|\[\?\(@\.(\w+)\s*==\s*[\"']([^\"']*)[\"']\)\]|\[['\"]([^'\"]+)['\"]\]|\[(\d+|\*)\]|\\(.)"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -51,13 +53,27 @@ class Column:
 def _fit(value: Any, kind: str) -> Any:
     match kind:
         case "integer":
-            return value if isinstance(value, int) and not isinstance(value, bool) else int(value) if isinstance(value, float) else None
+            return (
+                value
+                if isinstance(value, int) and not isinstance(value, bool)
+                else int(value)
+                if isinstance(value, float)
+                else None
+            )
         case "number":
             return value if isinstance(value, (int, float)) else None
         case "boolean":
             return value if isinstance(value, bool) else None
         case _:
-            return value if isinstance(value, str) else "true" if value is True else "false" if value is False else str(value)
+            return (
+                value
+                if isinstance(value, str)
+                else "true"
+                if value is True
+                else "false"
+                if value is False
+                else str(value)
+            )
 
 
 def find(obj: Any, path: str) -> list[Any]:
@@ -116,7 +132,9 @@ def _age(obj: Object, now: datetime) -> Any:
     return age(obj["metadata"]["creationTimestamp"], now)
 
 
-NAME: Final = Column(name="Name", format="name", cell=_name, description="Name of the object, unique within its namespace.")
+NAME: Final = Column(
+    name="Name", format="name", cell=_name, description="Name of the object, unique within its namespace."
+)
 AGE: Final = Column(name="Age", cell=_age, description="Time since the object was created.")
 CREATED: Final = Column(name="Created At", type="date", cell=lambda obj, _: obj["metadata"]["creationTimestamp"],
                         description="When the object was created.")  # fmt: skip

@@ -106,7 +106,9 @@ def _string_problems(node: Node, value: str, path: str) -> list[FieldError]:
         problems.append(FieldError(INVALID, path, value, f"{path} in body should match '{node.pattern.pattern}'"))
     check = FORMATS.get(node.format)
     if check is not None and not check(value):
-        problems.append(FieldError(TYPE_INVALID, path, value, f'{path} in body must be of type {node.format}: "{value}"'))
+        problems.append(
+            FieldError(TYPE_INVALID, path, value, f'{path} in body must be of type {node.format}: "{value}"')
+        )
     return problems
 
 
@@ -123,7 +125,7 @@ def _number_problems(node: Node, value: float, path: str) -> list[FieldError]:
             words = "less than" if exclusive else "less than or equal to"
             problems.append(FieldError(INVALID, path, value, f"{path} in body should be {words} {limits['maximum']}"))
     step = limits.get("multipleOf")
-    if step and abs(value / step - round(value / step)) > 1e-9:  # noqa: PLR2004 - as near as floats get
+    if step and abs(value / step - round(value / step)) > 1e-9:
         problems.append(FieldError(INVALID, path, value, f"{path} in body should be a multiple of {step}"))
     return problems
 

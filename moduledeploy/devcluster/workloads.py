@@ -56,7 +56,9 @@ def selector_problems(selector: Object, path: str) -> list[FieldError]:
         if operator not in _OPERATORS:
             problems.append(FieldError(INVALID, f"{where}.operator", operator, "not a valid selector operator"))
         elif operator in ("In", "NotIn") and not values:
-            problems.append(FieldError(REQUIRED, f"{where}.values", None, "must be specified when `operator` is 'In' or 'NotIn'"))
+            problems.append(
+                FieldError(REQUIRED, f"{where}.values", None, "must be specified when `operator` is 'In' or 'NotIn'")
+            )
         elif operator in ("Exists", "DoesNotExist") and values:
             problems.append(FieldError(FORBIDDEN, f"{where}.values", None, "may not be specified for this operator"))
     return problems
@@ -88,7 +90,9 @@ def workload_problems(obj: Object) -> list[FieldError]:
     problems += pod_spec_problems(template["spec"], "spec.template.spec")
     if template["spec"].get("restartPolicy", "Always") != "Always":
         detail = 'supported values: "Always"'
-        problems.append(FieldError(NOT_SUPPORTED, "spec.template.spec.restartPolicy", template["spec"]["restartPolicy"], detail))
+        problems.append(
+            FieldError(NOT_SUPPORTED, "spec.template.spec.restartPolicy", template["spec"]["restartPolicy"], detail)
+        )
     return problems
 
 
@@ -98,7 +102,9 @@ def deployment_problems(obj: Object) -> list[FieldError]:
     problems = workload_problems(obj)
     if spec.get("progressDeadlineSeconds", 600) <= spec.get("minReadySeconds", 0):
         detail = "must be greater than minReadySeconds"
-        problems.append(FieldError(INVALID, "spec.progressDeadlineSeconds", spec.get("progressDeadlineSeconds"), detail))
+        problems.append(
+            FieldError(INVALID, "spec.progressDeadlineSeconds", spec.get("progressDeadlineSeconds"), detail)
+        )
     strategy = spec["strategy"]
     if strategy["type"] not in ("Recreate", "RollingUpdate"):
         detail = 'supported values: "Recreate", "RollingUpdate"'
@@ -112,7 +118,9 @@ def deployment_problems(obj: Object) -> list[FieldError]:
             problems += _share_problems(rolling.get(field, 0), f"spec.strategy.rollingUpdate.{field}")
         if str(rolling.get("maxUnavailable")) in ("0", "0%") and str(rolling.get("maxSurge")) in ("0", "0%"):
             detail = "may not be 0 when `maxSurge` is 0"
-            problems.append(FieldError(INVALID, "spec.strategy.rollingUpdate.maxUnavailable", rolling["maxUnavailable"], detail))
+            problems.append(
+                FieldError(INVALID, "spec.strategy.rollingUpdate.maxUnavailable", rolling["maxUnavailable"], detail)
+            )
     return problems
 
 

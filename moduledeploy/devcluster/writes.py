@@ -100,6 +100,7 @@ class Writes:
             if generated:
                 meta.pop("name", None)
             self._prepare_new(resource, obj)
+            meta = obj["metadata"]
             key = (meta.get("namespace", ""), meta["name"])
             if self.store.get(resource.table, key) is None:
                 break
@@ -126,7 +127,7 @@ class Writes:
         if problems:
             group = obj["apiVersion"].rpartition("/")[0]
             raise invalid(obj["kind"], group, meta.get("name", ""), problems)
-        objectmeta.drop_empty(meta)
+        obj["metadata"] = objectmeta.tidy(meta)
 
     def replace(self, resource: Resource, key: Key, body: Object, options: WriteOptions) -> Outcome:
         """Replace by a whole object; raises ApiError 400, 404, 409, 422."""
@@ -165,7 +166,14 @@ class Writes:
             raise not_found(resource.plural, resource.group, key[1])
         current = copy_object(record.obj)
         current["apiVersion"] = resource.api_version
-        obj, warnings = self.decode(resource, patch(current), options)
+        patched = patch(current)
+        try:
+            obj, warnings = self.decode(resource, patched, options)
+        except ApiError as error:
+            if error.code != 400:
+                raise
+            # What can't be decoded after a patch is the patch's fault: no 400, but an Invalid without an object.
+            raise invalid("", "", "", [FieldError(INVALID, "patch", patched, error.message)]) from error
         return attrs.evolve(self._update(resource, record, obj, options), warnings=warnings)
 
     def _update(self, resource: Resource, record: Record, obj: Object, options: WriteOptions) -> Outcome:
@@ -201,7 +209,7 @@ class Writes:
         if problems:
             group = obj["apiVersion"].rpartition("/")[0]
             raise invalid(obj["kind"], group, obj["metadata"]["name"], problems)
-        objectmeta.drop_empty(obj["metadata"])
+        obj["metadata"] = objectmeta.tidy(obj["metadata"])
         if strategy.has_generation and options.subresource != "status" and strategy.spec_changed(obj, old):
             obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 

@@ -1,0 +1,246 @@
+"""The verbs on resources: from a parsed request to an answer, without HTTP's machinery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from moduledeploy.devcluster import admission, reviews, subresources
+from moduledeploy.devcluster.apply import apply_patch
+from moduledeploy.devcluster.bodies import media_type, parse_json, parse_yaml, read_object, unsupported
+from moduledeploy.devcluster.deletion import DeleteOptions
+from moduledeploy.devcluster.errors import (
+    ApiError,
+    FieldError,
+    Object,
+    bad_request,
+    invalid,
+    method_not_supported,
+    not_found,
+)
+from moduledeploy.devcluster.patches import json_patch, merge_patch
+from moduledeploy.devcluster.requests import APPLY_TYPES
+from moduledeploy.devcluster.strategic import strategic_patch
+from moduledeploy.devcluster.views import view
+from moduledeploy.devcluster.writes import Outcome, WriteOptions, Writes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from moduledeploy.devcluster.identity import Tokens, User
+    from moduledeploy.devcluster.rbac import Authorizer
+    from moduledeploy.devcluster.requests import Query, Target
+    from moduledeploy.devcluster.resources import Resource
+    from moduledeploy.devcluster.storage import Key, Store
+
+_PATCHES: Final = (
+    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, "
+    "application/apply-patch+yaml"
+)
+_MANAGER_END: Final = "/ ("
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """A request for a resource, read and authorized."""
+
+    target: Target
+    resource: Resource
+    query: Query
+    body: bytes
+    content_type: str
+    user_agent: str
+    user: User
+
+    @property
+    def key(self) -> Key:
+        """Of the object that the path names."""
+        return (self.target.namespace if self.resource.namespaced else "", self.target.name)
+
+    def write_options(self, kind: str, *, apply: bool = False) -> WriteOptions:
+        """Checked options of a write; raises ApiError 422."""
+        self.query.check_write(kind, apply=apply)
+        validation: Any = self.query.text("fieldValidation") or "Warn"
+        return WriteOptions(
+            manager=self.query.text("fieldManager") or self.user_agent.partition("/")[0] or "unknown",
+            subresource=self.target.subresource, dry_run=self.query.dry_run(), field_validation=validation,
+        )  # fmt: skip
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What goes back: an object or complete bytes, and warnings."""
+
+    body: Object
+    code: int = 200
+    warnings: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Handlers:
+    """Carries out single-object verbs; lists and watches are the server's."""
+
+    writes: Writes
+    authorizer: Authorizer
+    tokens: Tokens
+
+    @property
+    def store(self) -> Store:
+        """Where objects are."""
+        return self.writes.store
+
+    def get(self, request: Request) -> Answer:
+        """One object, its status or its scale."""
+        part = request.target.subresource
+        if part == "scale":
+            return Answer(body=subresources.get_scale(self.writes, request.resource, request.key))
+        if part == "log":
+            return Answer(body={"log": ""})
+        self._check_part(request, ("", "status"))
+        record = self.store.get(request.resource.table, request.key)
+        if record is None:
+            raise not_found(request.resource.plural, request.resource.group, request.target.name)
+        return Answer(body=view(request.resource, record))
+
+    def create(self, request: Request) -> Answer:
+        """A new object, or an action on a subresource."""
+        options = request.write_options("CreateOptions")
+        strict = options.field_validation == "Strict"
+        body, repeated = read_object(request.body, request.content_type, strict=strict)
+        if repeated:
+            raise bad_request("strict decoding error: " + ", ".join(repeated))
+        resource, part = request.resource, request.target.subresource
+        if resource.verbs == ("create",):
+            decoded, _ = self.writes.decode(resource, body, options)
+            return Answer(body=reviews.answer(resource, decoded, request.user, self.authorizer, self.tokens), code=201)
+        match part:
+            case "":
+                outcome = self.writes.create_outcome(resource, request.target.namespace, body, options)
+                return self._shown(request, outcome)
+            case "eviction":
+                return Answer(
+                    body=subresources.evict(self.writes, resource, request.key, body, dry_run=options.dry_run), code=201
+                )
+            case "binding":
+                return Answer(body=subresources.bind(self.writes, resource, request.key, body, options), code=201)
+            case "token":
+                return Answer(body=reviews.issue_token(self.store, self.tokens, request.key, body), code=201)
+            case _:
+                raise method_not_supported(resource.plural, resource.group, "create")
+
+    def update(self, request: Request) -> Answer:
+        """Replace the object, its status or its scale."""
+        options = request.write_options("UpdateOptions")
+        strict = options.field_validation == "Strict"
+        body, repeated = read_object(request.body, request.content_type, strict=strict)
+        if repeated:
+            raise bad_request("strict decoding error: " + ", ".join(repeated))
+        resource, key = request.resource, request.key
+        match request.target.subresource:
+            case "scale":
+                return Answer(body=subresources.write_scale(self.writes, resource, key, lambda _: body, options))
+            case "finalize":
+                return Answer(body=subresources.finalize(self.writes, resource, key[1], body, options))
+        self._check_part(request, ("", "status"))
+        return self._shown(request, self.writes.replace(resource, key, body, options))
+
+    def patch(self, request: Request) -> Answer:
+        """Patch the object, its status or its scale, in any of the four ways."""
+        kind = media_type(request.content_type)
+        apply = kind in APPLY_TYPES
+        options = request.write_options("PatchOptions", apply=apply)
+        resource, key = request.resource, request.key
+        self._check_part(request, ("", "status", "scale"))
+        if apply:
+            intent = parse_yaml(request.body)
+            outcome = apply_patch(self.writes, resource, key, intent, options, force=request.query.flag("force"))
+            return self._shown(request, outcome)
+        change = _patch_function(kind, request)
+        if request.target.subresource == "scale":
+            return Answer(body=subresources.write_scale(self.writes, resource, key, change, options))
+
+        return self._shown(request, self.writes.patch(resource, key, change, options))
+
+    def delete(self, request: Request) -> Answer:
+        """Delete one object; a real server answers with the object or a Status, depending on the kind."""
+        self._check_part(request, ("",))
+        options = _delete_options(request)
+        admission.forbid_immortal(request.resource, request.key)
+        deleted = self.writes.delete(request.resource, request.key, options)
+        resource = request.resource
+        if not deleted.now or resource.strategy.returns_deleted:
+            waits = not deleted.now and options.orphan_dependents is False
+            return Answer(body=deleted.obj, code=202 if waits else 200)
+        meta = deleted.obj["metadata"]
+        details = {"name": meta["name"], "group": resource.group, "kind": resource.plural, "uid": meta["uid"]}
+        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+        return Answer(body={**status, "details": {key: value for key, value in details.items() if value}})
+
+    def delete_options(self, request: Request) -> DeleteOptions:
+        """Checked options of a delete."""
+        return _delete_options(request)
+
+    def _check_part(self, request: Request, known: tuple[str, ...]) -> None:
+        part = request.target.subresource
+        if part not in known:
+            raise method_not_supported(request.resource.plural, request.resource.group, request.target.verb)
+
+    def _shown(self, request: Request, outcome: Outcome) -> Answer:
+        obj = outcome.obj
+        resource = request.resource
+        if obj["apiVersion"] != resource.api_version and request.resource.stored_in:
+            record = self.store.get(resource.table, (obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
+            obj = view(resource, record) if record is not None else obj
+        return Answer(body=obj, code=201 if outcome.created else 200, warnings=outcome.warnings)
+
+
+def _patch_function(kind: str, request: Request) -> Callable[[Object], Object]:
+    match kind:
+        case "application/json-patch+json":
+            return lambda obj: json_patch(obj, _patch_body(request))
+        case "application/merge-patch+json":
+            return lambda obj: merge_patch(obj, _patch_object(request))
+        case "application/strategic-merge-patch+json" if request.resource.strategy.strategic:
+            return lambda obj: strategic_patch(obj, _patch_object(request), request.resource.strategy.schema())
+        case _:
+            raise unsupported(_PATCHES)
+
+
+def _patch_body(request: Request) -> Any:
+    try:
+        return parse_json(request.body)
+    except ApiError as error:
+        raise bad_request(f"error decoding patch: {error.message}") from error
+
+
+def _patch_object(request: Request) -> Object:
+    body = _patch_body(request)
+    if not isinstance(body, dict):
+        raise bad_request("error decoding patch: json: cannot unmarshal into an object")
+    return body
+
+
+def _delete_options(request: Request) -> DeleteOptions:
+    request.query.check_write("DeleteOptions")
+    body: Object = {}
+    if request.body.strip():
+        body, _ = read_object(request.body, request.content_type)
+        if body.get("kind", "DeleteOptions") != "DeleteOptions":
+            raise bad_request(f"decoded object cannot be converted to DeleteOptions: {body.get('kind')}")
+    query = request.query
+    preconditions = body.get("preconditions") or {}
+    grace = body.get("gracePeriodSeconds")
+    if grace is not None and type(grace) is not int:
+        raise bad_request("json: cannot unmarshal into field DeleteOptions.gracePeriodSeconds of type int64")
+    dry_run = body.get("dryRun") or []
+    if dry_run and dry_run != ["All"]:
+        problem = FieldError("FieldValueNotSupported", "dryRun", dry_run, 'supported values: "All"')
+        raise invalid("DeleteOptions", "meta.k8s.io", "", [problem])
+    return DeleteOptions(
+        grace_s=grace if grace is not None else query.number("gracePeriodSeconds"),
+        propagation=body.get("propagationPolicy") or query.text("propagationPolicy") or None,
+        orphan_dependents=body.get("orphanDependents", query.switch("orphanDependents")),
+        uid=preconditions.get("uid"), version=preconditions.get("resourceVersion"),
+        dry_run=bool(dry_run) or query.dry_run(),
+    )  # fmt: skip

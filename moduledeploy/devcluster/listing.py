@@ -1,0 +1,177 @@
+"""LIST: versions, selectors, pages.
+
+Follows apiserver's storage/cacher and storage/etcd3 and the "Resource versions" page of the API concepts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from moduledeploy.devcluster.errors import ApiError, bad_request, expired, too_large_version, unknown
+from moduledeploy.devcluster.selectors import EVERYTHING, Selector, parse_field_selector, parse_label_selector
+from moduledeploy.devcluster.storage import HistoryLostError
+
+if TYPE_CHECKING:
+    from moduledeploy.devcluster.requests import Query
+    from moduledeploy.devcluster.resources import Resource
+    from moduledeploy.devcluster.storage import Key, Object, Record, Store, Table
+
+BLOCK_S: Final = 3.0  # apiserver storage/cacher/watch_cache.go blockTimeout
+_META_FIELDS: Final = frozenset({"metadata.name", "metadata.namespace"})
+
+
+@attrs.frozen
+class Selection:
+    """What a list or watch is about: a namespace or all, and two selectors."""
+
+    resource: Resource
+    namespace: str | None
+    labels: Selector = EVERYTHING
+    fields: Selector = EVERYTHING
+
+    @classmethod
+    def of(cls, resource: Resource, namespace: str, query: Query) -> Selection:
+        """From a request; raises ApiError 400 for selectors that can't be."""
+        labels, fields = query.text("labelSelector"), query.text("fieldSelector")
+        return cls(
+            resource,
+            namespace if namespace and resource.namespaced else None,
+            parse_label_selector(labels) if labels else EVERYTHING,
+            parse_field_selector(fields, _META_FIELDS | resource.selectable) if fields else EVERYTHING,
+        )
+
+    def selects(self, obj: Object) -> bool:
+        """Whether both selectors do."""
+        meta = obj["metadata"]
+        if self.labels and not self.labels.matches(meta.get("labels")):
+            return False
+        if not self.fields:
+            return True
+        values = {"metadata.name": meta["name"], "metadata.namespace": meta.get("namespace", "")}
+        if any(requirement.key not in _META_FIELDS for requirement in self.fields.requirements):
+            values |= self.resource.strategy.fields(obj)
+        return self.fields.matches(values)
+
+    def holds(self, key: Key) -> bool:
+        """Whether an object of that key is in the namespace."""
+        return self.namespace is None or key[0] == self.namespace
+
+    def is_everything(self) -> bool:
+        """Whether no selector is set."""
+        return not self.labels and not self.fields
+
+
+@attrs.frozen(kw_only=True)
+class Page:
+    """One answer to a LIST."""
+
+    records: list[Record]
+    version: int
+    token: str = ""
+    remaining: int | None = None
+
+
+def parse_version(text: str) -> int:
+    """A resource version; raises ApiError 500 as a real server does for what is none."""
+    if not text:
+        return 0
+    if not text.isdigit():
+        raise unknown(f'strconv.ParseUint: parsing "{text}": invalid syntax')
+    return int(text)
+
+
+async def read_page(store: Store, selection: Selection, query: Query) -> Page:
+    """Answer a LIST; raises ApiError 400, 410, 422, 500, 504."""
+    query.check_list(watch=False)
+    limit, token, text = query.number("limit") or 0, query.text("continue"), query.text("resourceVersion")
+    if limit < 0:
+        raise bad_request("limit must not be negative")
+    table = store.open(selection.resource.table)
+    if token:
+        return _continued(store, table, selection, token, limit, text)
+    asked, match = parse_version(text), query.text("resourceVersionMatch")
+    if asked > store.version:
+        await _wait_for(store, asked)
+    if text == "0" and match != "Exact":
+        limit = 0  # the watch cache answers at once and whole
+    if asked and (match == "Exact" or (limit and not match)):
+        return _cut(selection, _at(table, asked), asked, limit, None)
+    return _cut(selection, None, store.version, limit, None, table)
+
+
+async def _wait_for(store: Store, version: int) -> None:
+    deadline = asyncio.get_running_loop().time() + BLOCK_S
+    while store.version < version:
+        if asyncio.get_running_loop().time() >= deadline:
+            raise too_large_version(version, store.version)
+        await asyncio.sleep(0.05)
+
+
+def _at(table: Table, version: int) -> dict[Key, Record]:
+    try:
+        return table.as_of(version)
+    except HistoryLostError as lost:
+        raise expired(f"The provided resource version is too old: {version} ({lost.oldest})") from lost
+
+
+def _continued(store: Store, table: Table, selection: Selection, token: str, limit: int, text: str) -> Page:
+    if text not in ("", "0"):
+        raise bad_request("specifying resource version is not allowed when using continue")
+    try:
+        decoded = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        version, start = int(decoded["rv"]), (str(decoded["start"][0]), str(decoded["start"][1]))
+        if decoded["v"] != "meta.k8s.io/v1":
+            raise bad_request("continue key is not valid: server does not recognize this encoded version")
+    except (binascii.Error, ValueError, KeyError, TypeError, IndexError) as error:
+        raise bad_request(f"continue key is not valid: {error}") from error
+    if version < 0:
+        return _cut(selection, None, store.version, limit, start, table)
+    if version == store.version:
+        return _cut(selection, None, version, limit, start, table)
+    try:
+        records = table.as_of(version)
+    except HistoryLostError:
+        gone = expired("The provided continue parameter is too old to display a consistent list result.")
+        raise _with_token(gone, _token(-1, start)) from None
+    return _cut(selection, records, version, limit, start)
+
+
+def _with_token(error: ApiError, token: str) -> ApiError:
+    error.continue_token = token
+    return error
+
+
+def _token(version: int, start: Key) -> str:
+    text = json.dumps({"v": "meta.k8s.io/v1", "rv": version, "start": list(start)}, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _cut(
+    selection: Selection,
+    records: dict[Key, Record] | None,
+    version: int,
+    limit: int,
+    start: Key | None,
+    table: Table | None = None,
+) -> Page:
+    """The records from `start` on, at most `limit`, from a snapshot or from the table as it is."""
+    if records is None and table is not None:
+        candidates = list(table.in_order(selection.namespace))
+    else:
+        snapshot = records or {}
+        candidates = [snapshot[key] for key in sorted(snapshot) if selection.holds(key)]
+    if start is not None:
+        candidates = [record for record in candidates if record.key >= start]
+    if not selection.is_everything():
+        candidates = [record for record in candidates if selection.selects(record.obj)]
+    if not limit or len(candidates) <= limit:
+        return Page(records=candidates, version=version)
+    remaining = len(candidates) - limit if selection.is_everything() else None
+    token = _token(version, (candidates[limit].key[0], candidates[limit].key[1]))
+    return Page(records=candidates[:limit], version=version, token=token, remaining=remaining)

@@ -1,0 +1,49 @@
+"""In which form an answer goes out: JSON or YAML, as it is, as a Table or as metadata only."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import attrs
+
+from moduledeploy.devcluster.errors import ApiError
+
+Shape = Literal["plain", "table", "partial"]
+_JSON: Final = frozenset({"application/json", "*/*", "application/*"})
+_YAML: Final = "application/yaml"
+_SHAPES: Final[dict[str, Shape]] = {
+    "Table": "table",
+    "PartialObjectMetadata": "partial",
+    "PartialObjectMetadataList": "partial",
+}
+
+
+@attrs.frozen
+class Form:
+    """The form chosen for one answer."""
+
+    shape: Shape = "plain"
+    yaml: bool = False
+
+
+PLAIN: Final = Form()
+
+
+def choose(accept: str, *, shapes: bool = True) -> Form:
+    """The first form of an Accept header that can be served; raises ApiError 406 where there is none."""
+    if accept in ("", "application/json", "*/*"):
+        return PLAIN
+    for clause in accept.split(","):
+        media, *parameters = (part.strip() for part in clause.split(";"))
+        options = dict(part.partition("=")[::2] for part in parameters)
+        wanted = options.get("as", "")
+        if wanted and (
+            not shapes or options.get("g") != "meta.k8s.io" or wanted not in _SHAPES or options.get("v") != "v1"
+        ):
+            continue
+        if media in _JSON:
+            return Form(_SHAPES[wanted]) if wanted else PLAIN
+        if media == _YAML:
+            return Form(_SHAPES.get(wanted, "plain"), yaml=True)
+    message = "only the following media types are accepted: application/json, application/yaml"
+    raise ApiError(406, "NotAcceptable", message)

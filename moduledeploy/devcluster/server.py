@@ -1,0 +1,275 @@
+"""The HTTP face: authenticates, authorizes, routes, answers.
+
+Plain HTTP on loopback; aiohttp's low-level server, since every path is routed by `moduledeploy.devcluster.requests`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import yaml
+from aiohttp import web
+
+from moduledeploy.devcluster import discovery, openapi, tables
+from moduledeploy.devcluster.errors import ApiError, Object, forbidden, method_not_supported
+from moduledeploy.devcluster.handlers import Answer, Handlers, Request
+from moduledeploy.devcluster.identity import User, authenticate, impersonated
+from moduledeploy.devcluster.listing import Page, Selection, read_page
+from moduledeploy.devcluster.negotiation import Form, choose
+from moduledeploy.devcluster.rbac import Access
+from moduledeploy.devcluster.requests import Query, Target, parse_target
+from moduledeploy.devcluster.storage import encode, encode_sorted
+from moduledeploy.devcluster.views import item_bytes, view
+from moduledeploy.devcluster.watching import Watch, WatchOptions
+
+if TYPE_CHECKING:
+    from moduledeploy.devcluster.resources import Resource
+
+_HEALTH: Final = frozenset({"/healthz", "/livez", "/readyz"})
+_NO_PATH: Final = "404 page not found\n"
+_AGGREGATED: Final = "g=apidiscovery.k8s.io"
+_MAX_REQUEST: Final = 8 * 1024 * 1024
+
+
+@attrs.frozen
+class Shaper:
+    """Objects of a watch as one-row tables or as metadata only."""
+
+    tag: str
+    include: str
+    server: Server
+
+    def shape(self, resource: Resource, obj: Object) -> Object:
+        """The object in that form."""
+        if self.tag == "partial":
+            return tables.partial(obj)
+        meta = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+        return tables.table(resource, [obj], self.server.handlers.writes.now(), meta, self.include)
+
+
+@attrs.define(eq=False, kw_only=True)
+class Server:
+    """Answers every request; `handle` is what aiohttp calls."""
+
+    handlers: Handlers
+    rbac: bool = False
+    watch_progress: bool = True
+    _documents: openapi.Documents = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._documents = openapi.Documents(self.handlers.writes.register)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One request; refusals become a Status."""
+        try:
+            return await self._handle(request)
+        except ApiError as error:
+            return web.Response(
+                status=error.code, body=encode(error.status()), content_type="application/json", headers=error.headers
+            )
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        query = Query(request.query)
+        target = parse_target(request.method, request.path, watch=query.flag("watch"))
+        requester = authenticate(request.headers, self.handlers.tokens)
+        user = impersonated(request.headers, requester)
+        if self.rbac or user is not requester:
+            if user is not requester and not self.handlers.authorizer.allows(requester, _impersonation(user)):
+                raise forbidden("users", "", user.name, f'User "{requester.name}" cannot impersonate resource "users"')
+            self._authorize(user, target)
+        if not target.is_resource:
+            return self._document(request, target)
+        resource = self.handlers.writes.register.find(target.group, target.version, target.plural)
+        if resource is None or (target.subresource and target.subresource not in resource.subresources):
+            return web.Response(status=404, text=_NO_PATH)
+        if resource.namespaced and not target.namespace and (target.name or target.verb == "deletecollection"):
+            return web.Response(status=404, text=_NO_PATH)
+        if not target.name and target.verb in ("update", "patch"):
+            raise method_not_supported(resource.plural, resource.group, target.verb)
+        if not target.subresource and target.verb not in resource.verbs:
+            raise method_not_supported(resource.plural, resource.group, target.verb)
+        form = choose(request.headers.get("Accept", ""))
+        if target.verb in ("list", "watch"):
+            return await self._collection(request, target, resource, query, form)
+        read = Request(
+            target=target, resource=resource, query=query, body=await request.read(), user=user,
+            content_type=request.headers.get("Content-Type", ""), user_agent=request.headers.get("User-Agent", ""),
+        )  # fmt: skip
+        if target.verb == "deletecollection":
+            return await self._delete_collection(read, form)
+        return self._answer(self._single(read), resource, form, query)
+
+    def _authorize(self, user: User, target: Target) -> None:
+        access = Access(
+            verb=target.verb, group=target.group, plural=target.plural, subresource=target.subresource,
+            namespace=target.namespace if target.plural != "namespaces" else target.name, name=target.name,
+            path="" if target.is_resource else target.path,
+        )  # fmt: skip
+        if self.handlers.authorizer.allows(user, access):
+            return
+        if not target.is_resource:
+            why = f'User "{user.name}" cannot {target.verb} path "{target.path}"'
+            raise ApiError(403, "Forbidden", f"forbidden: {why}", details={})
+        scope = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
+        why = f'User "{user.name}" cannot {target.verb} resource "{access.resource}" in API group "{target.group}" {scope}'
+        raise forbidden(target.plural, target.group, target.name, why)
+
+    def _single(self, request: Request) -> Answer:
+        match request.target.verb:
+            case "get":
+                return self.handlers.get(request)
+            case "create":
+                return self.handlers.create(request)
+            case "update":
+                return self.handlers.update(request)
+            case "patch":
+                return self.handlers.patch(request)
+            case "delete":
+                return self.handlers.delete(request)
+            case verb:
+                raise method_not_supported(request.resource.plural, request.resource.group, verb)
+
+    def _answer(self, answer: Answer, resource: Resource, form: Form, query: Query) -> web.Response:
+        body = answer.body
+        if body.get("kind") == resource.kind and form.shape != "plain":
+            body = self._shaped(resource, [body], form, query, single=True)
+        headers = [("Warning", f"299 - {encode(text).decode()}") for text in answer.warnings]
+        return _respond(body, form, code=answer.code, headers=headers, sort_keys=not resource.strategy.typed)
+
+    def _shaped(self, resource: Resource, objects: list[Object], form: Form, query: Query, *, single: bool) -> Object:
+        if form.shape == "table":
+            meta = {"resourceVersion": objects[0]["metadata"].get("resourceVersion", "")} if single else {}
+            include = query.text("includeObject") or "Metadata"
+            return tables.table(resource, objects, self.handlers.writes.now(), meta, include)
+        return tables.partial(objects[0])
+
+    async def _collection(
+        self, request: web.BaseRequest, target: Target, resource: Resource, query: Query, form: Form
+    ) -> web.StreamResponse:
+        if target.name:
+            query = Query({**query.values, "fieldSelector": f"metadata.name={target.name}"})
+        selection = Selection.of(resource, target.namespace, query)
+        if target.verb == "watch":
+            return await self._watch(request, selection, query, form)
+        page = await read_page(self.handlers.store, selection, query)
+        return self._list(resource, page, query, form)
+
+    def _list(self, resource: Resource, page: Page, query: Query, form: Form) -> web.Response:
+        meta: Object = {"resourceVersion": str(page.version)}
+        if page.token:
+            meta["continue"] = page.token
+        if page.remaining is not None:
+            meta["remainingItemCount"] = page.remaining
+        if form.shape == "table":
+            objects = (view(resource, record) for record in page.records)
+            include = query.text("includeObject") or "Metadata"
+            return _respond(tables.table(resource, objects, self.handlers.writes.now(), meta, include), form)
+        if form.shape == "partial":
+            items = [tables.partial(view(resource, record)) for record in page.records]
+            head = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
+            return _respond({**head, "metadata": meta, "items": items}, form)
+        if not resource.strategy.typed:
+            meta.setdefault("continue", "")
+        head = {"kind": resource.list_name, "apiVersion": resource.api_version}
+        if form.yaml:
+            return _respond(
+                {**head, "metadata": meta, "items": [view(resource, record) for record in page.records]}, form
+            )
+        items = b'"items":[' + b",".join([item_bytes(resource, record) for record in page.records]) + b"]"
+        described = b'"metadata":' + encode(meta)
+        parts = (described, items) if resource.strategy.typed else (items, described)
+        body = encode(head)[:-1] + b"," + b",".join(parts) + b"}"
+        return web.Response(body=body, content_type="application/json")
+
+    async def _watch(
+        self, request: web.BaseRequest, selection: Selection, query: Query, form: Form
+    ) -> web.StreamResponse:
+        shaper = None
+        if form.shape != "plain":
+            shaper = Shaper(
+                f"{form.shape}{query.text('includeObject')}", query.text("includeObject") or "Metadata", self
+            )
+        if form.shape == "partial":
+            shaper = Shaper("partial", "", self)
+        watch = Watch(store=self.handlers.store, selection=selection, options=WatchOptions.of(query), shaper=shaper,
+                      progress=self.watch_progress)  # fmt: skip
+        response = web.StreamResponse(
+            headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
+        )
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        async for piece in watch.lines():
+            try:
+                await response.write(piece)
+            except ConnectionError:  # the client went away
+                break
+        return response
+
+    async def _delete_collection(self, request: Request, form: Form) -> web.Response:
+        selection = Selection.of(request.resource, request.target.namespace, request.query)
+        options = self.handlers.delete_options(request)
+        page = await read_page(self.handlers.store, selection, Query({**request.query.values, "resourceVersion": ""}))
+        for record in page.records:
+            try:
+                self.handlers.writes.delete(request.resource, record.key, options)
+            except ApiError as error:
+                if error.code != 404:
+                    raise
+        return self._list(request.resource, page, request.query, form)
+
+    def _document(self, request: web.BaseRequest, target: Target) -> web.Response:
+        path = target.path.rstrip("/") or "/"
+        if path in _HEALTH or path.startswith(tuple(f"{name}/" for name in _HEALTH)):
+            return web.Response(text="ok")
+        if path == "/openapi/v2":
+            return web.Response(status=404, text=_NO_PATH)
+        if path == "/openapi/v3" or path.startswith("/openapi/v3/"):
+            document = self._documents.get(path)
+        else:
+            document = self._discovery(request, path)
+        if document is None:
+            return web.Response(status=404, text=_NO_PATH)
+        body, content_type = document
+        return web.Response(body=encode(body), headers={"Content-Type": content_type})
+
+    def _discovery(self, request: web.BaseRequest, path: str) -> tuple[Any, str] | None:
+        register, accept = self.handlers.writes.register, request.headers.get("Accept", "")
+        plain = "application/json"
+        if path in ("/api", "/apis") and _AGGREGATED in accept:
+            kind = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+            return discovery.aggregated(register, core=path == "/api"), kind
+        match [part for part in path.split("/") if part]:
+            case []:
+                return {
+                    "paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
+                }, plain
+            case ["version"]:
+                return discovery.version(), plain
+            case ["api"]:
+                return discovery.api_versions(request.host), plain
+            case ["apis"]:
+                return discovery.group_list(register), plain
+            case ["api", version]:
+                found = discovery.resource_list(register, "", version)
+            case ["apis", group]:
+                found = discovery.group(register, group)
+            case ["apis", group, version]:
+                found = discovery.resource_list(register, group, version)
+            case _:
+                found = None
+        return (found, plain) if found is not None else None
+
+
+def _impersonation(user: User) -> Access:
+    return Access(verb="impersonate", plural="users", name=user.name)
+
+
+def _respond(
+    body: Object, form: Form, *, code: int = 200, headers: list[tuple[str, str]] | None = None, sort_keys: bool = False
+) -> web.Response:
+    if form.yaml:
+        text = yaml.safe_dump(body, sort_keys=False)
+        return web.Response(status=code, text=text, content_type="application/yaml", headers=headers)
+    data = encode_sorted(body) if sort_keys else encode(body)
+    return web.Response(status=code, body=data, content_type="application/json", headers=headers)
