@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from moduledeploy.api.cluster import Deployment
     from moduledeploy.controllers.cluster import Cluster
     from moduledeploy.controllers.execute import Writer
-    from moduledeploy.kube.consistency import WrittenVersions
+    from moduledeploy.kube.consistency import Versioned, WrittenVersions
     from moduledeploy.kube.resources import Resource
     from moduledeploy.runtime.clock import Clock
 
@@ -96,7 +96,7 @@ class RolloutController:
         if parent_object is None:
             self._forget(key)
             return Done()
-        fresh = {
+        fresh: dict[Resource, Versioned] = {
             MODULE_DEPLOYMENTS: stores.deployments,
             MODULE_REPLICA_SETS: stores.replica_sets,
             MODULES: stores.modules,

@@ -7,14 +7,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
+from moduledeploy.api.spec import SchedulingPolicy as Policy
 from moduledeploy.placement.bases import Obstacle
-
-
-class Policy(StrEnum):
-    """Which base is the best one; the values are those of `spec.schedulingStrategy.schedulingPolicy`."""
-
-    SCATTER = "scatter"  # fewest modules first
-    STACKING = "stacking"  # most modules first, below the cap
 
 
 class Refusal(StrEnum):
