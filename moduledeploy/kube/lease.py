@@ -32,6 +32,7 @@ _log: Final = structlog.get_logger()
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 # Between a gate's check and the server's doing lies a network: writes stop this much before the lease runs out.
 _GATE_MARGIN_S: Final = 1.0
+_LAST_TRY_S: Final = 0.25
 _HEALTH_MARGIN_S: Final = 20.0  # client-go, healthzadaptor.go
 
 
@@ -141,7 +142,7 @@ class Elector:
         Keep it running until the last write is done; cancelled, it leaves the lease to `release`.
         """
         while True:
-            await self.clock.sleep(min(self.rules.retry_s, self._until_deadline_s()))
+            await self.clock.sleep(self._until_next_try_s())
             if self._until_deadline_s() > 0:
                 await self._try()
             if self._holder() != self.identity:
@@ -280,6 +281,11 @@ class Elector:
         self._renewed_at = sent_at
         self.last_error = ""
         self.gate.open_until(sent_at + self.rules.lease_s, lease.spec.lease_transitions or 0)
+
+    def _until_next_try_s(self) -> float:
+        """The retry period; shorter towards the deadline, so that a server that is back just in time is found."""
+        left_s = self._until_deadline_s()
+        return min(self.rules.retry_s, max(left_s / 2, _LAST_TRY_S), left_s)
 
     def _step_down(self) -> None:
         self.gate.close()

@@ -162,6 +162,8 @@ class Queue(Generic[K]):
         work = self._processing.pop(key)
         self._metrics.work_duration.observe(self._clock.monotonic() - work.began_at)
         if key in self._again:
+            # The pass that comes now decides anew when the next one is due.
+            self._drop_delayed(key)
             self._make_ready(key, self._again.pop(key))
         self._tell_drained()
 

@@ -1,0 +1,414 @@
+"""Elections on a server that keeps Leases and can be told to misbehave."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import attrs
+import pytest
+from aiohttp import web
+
+from moduledeploy.kube.credentials import Credentials
+from moduledeploy.kube.errors import NotLeading
+from moduledeploy.kube.lease import Elector, LeaderGate, LeaseLost, LeaseRules
+from moduledeploy.kube.resources import ObjectKey
+from moduledeploy.kube.transport import Transport
+from moduledeploy.kube.writer import Writer
+from moduledeploy.runtime.metrics import Metrics
+from tests.clock import ManualClock, settle
+from tests.kube.server import ScriptedServer, status
+from tests.kube.things import THINGS, key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LEASE = ObjectKey("system", "leader")
+
+
+class LeaseServer(ScriptedServer):
+    """Keeps one Lease with optimistic locking, and everything else that is written to it by whom."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spec: dict[str, object] | None = None
+        self.version = 100
+        self.is_down = False
+        self.is_hung = False
+        self.puts = 0
+        self.writes: list[tuple[str, str]] = []
+        self.hung = anyio.Event()
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if self.is_down:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        if self.is_hung:
+            await self.hung.wait()
+        if "/leases" not in request.path:
+            self.writes.append((request.headers["User-Agent"], request.path))
+            return web.json_response({"metadata": {"name": "x", "resourceVersion": "1"}})
+        match request.method:
+            case "GET" if self.spec is None:
+                return web.json_response(status(404, "NotFound"), status=404)
+            case "GET":
+                return web.json_response(self._lease())
+            case "POST" if self.spec is not None:
+                return web.json_response(status(409, "AlreadyExists"), status=409)
+        body = json.loads(await request.read())
+        if request.method == "PUT":
+            self.puts += 1
+            if body["metadata"]["resourceVersion"] != str(self.version):
+                return web.json_response(status(409, "Conflict"), status=409)
+        self.write(body["spec"])
+        return web.json_response(self._lease())
+
+    def write(self, spec: dict[str, object]) -> None:
+        self.version += 1
+        self.spec = spec
+
+    def _lease(self) -> dict[str, object]:
+        return {"metadata": {"name": LEASE.name, "resourceVersion": str(self.version)}, "spec": self.spec}
+
+    @property
+    def holder(self) -> object:
+        return (self.spec or {}).get("holderIdentity")
+
+
+@attrs.define
+class Candidate:
+    """A process that runs for the lease."""
+
+    name: str
+    elector: Elector
+    gate: LeaderGate
+    writer: Writer
+    has_lead: bool = False
+    lost: str = ""
+    scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
+
+    async def run(self) -> None:
+        with self.scope:
+            await self.elector.acquire()
+            self.has_lead = True
+            try:
+                await self.elector.hold()
+            except LeaseLost as error:
+                self.lost = str(error)
+
+
+@attrs.define
+class Rig:
+    server: LeaseServer
+    clock: ManualClock
+    metrics: Metrics
+    group: anyio.abc.TaskGroup
+
+    def start(self, name: str, clock: ManualClock | None = None) -> Candidate:
+        candidate = self.candidate(name, clock or self.clock)
+        self.group.start_soon(candidate.run)
+        return candidate
+
+    def candidate(self, name: str, clock: ManualClock) -> Candidate:
+        gate = LeaderGate(clock)
+        transport = Transport(
+            credentials=Credentials(host=self.server.url), user_agent=name, metrics=self.metrics.client, clock=clock
+        )
+        self.group.start_soon(_keep_open, transport)
+        elector = Elector(
+            transport=transport,
+            lease=LEASE,
+            identity=name,
+            gate=gate,
+            metrics=self.metrics.election,
+            clock=clock,
+            draw=lambda: 0.5,
+        )
+        return Candidate(name, elector, gate, Writer(transport=transport, gate=gate))
+
+
+async def _keep_open(transport: Transport) -> None:
+    async with transport:
+        await anyio.sleep_forever()
+
+
+@asynccontextmanager
+async def election() -> AsyncIterator[Rig]:
+    server = LeaseServer()
+    async with server.running(), anyio.create_task_group() as group:
+        yield Rig(server, ManualClock(), Metrics(), group)
+        server.hung.set()
+        group.cancel_scope.cancel()
+
+
+async def test_the_first_candidate_leads_and_says_so() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+
+        assert rig.server.spec == {
+            "holderIdentity": "a",
+            "leaseDurationSeconds": 15,
+            "acquireTime": "2023-11-14T22:13:20.000000Z",
+            "renewTime": "2023-11-14T22:13:20.000000Z",
+            "leaseTransitions": 0,
+        }
+        a.gate.check()
+        assert rig.metrics.registry.get_sample_value("leader_election_master_status", {"name": "leader"}) == 1
+
+
+async def test_a_renewal_is_one_request_and_keeps_when_and_how_often_it_changed_hands() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        await rig.clock.run_for(10)
+
+        assert rig.server.puts == 5
+        assert rig.server.spec is not None
+        assert rig.server.spec["acquireTime"] == "2023-11-14T22:13:20.000000Z"
+        assert rig.server.spec["renewTime"] == "2023-11-14T22:13:30.000000Z"
+        assert rig.server.spec["leaseTransitions"] == 0
+
+
+async def test_a_standby_takes_over_only_after_a_whole_lease_without_a_renewal() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        b = rig.start("b")
+        await rig.clock.run_for(30)
+        assert not b.has_lead, "the holder renews"
+
+        a.scope.cancel()
+        died_at = rig.clock.now
+        await rig.clock.run_until(lambda: b.has_lead, at_most_s=20)
+
+        assert 13 <= rig.clock.now - died_at <= 20
+        assert rig.server.spec is not None
+        assert rig.server.spec["leaseTransitions"] == 1
+        assert b.gate.epoch == 1
+
+
+async def test_26_a_hung_renewal_is_given_up_and_tried_again_within_the_deadline() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        rig.server.is_hung = True
+        await rig.clock.run_for(5)
+        rig.server.is_hung = False
+
+        await rig.clock.run_for(30)
+
+        assert a.lost == ""
+        assert rig.server.holder == "a"
+
+
+async def test_26_renewals_that_all_hang_end_the_leadership_at_the_deadline() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        led_at = rig.clock.now
+        rig.server.is_hung = True
+
+        await rig.clock.run_until(lambda: a.lost, at_most_s=20)
+
+        assert rig.clock.now - led_at == pytest.approx(10, abs=0.01)
+        with pytest.raises(NotLeading):
+            a.gate.check()
+
+
+async def test_27_a_conflict_is_solved_by_reading_the_lease_first() -> None:
+    """A timed-out renewal that arrived after all leaves such a conflict behind."""
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        assert rig.server.spec is not None
+        rig.server.write(rig.server.spec)
+
+        await rig.clock.run_for(20)
+
+        assert a.lost == ""
+        assert rig.metrics.registry.get_sample_value("leader_election_slowpath_total", {"name": "leader"}) == 1
+
+
+async def test_27_a_lease_that_somebody_else_holds_is_lost_at_once() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        assert rig.server.spec is not None
+        rig.server.write(rig.server.spec | {"holderIdentity": "b"})
+
+        await rig.clock.run_until(lambda: a.lost, at_most_s=2)
+
+        assert "held by b" in a.lost
+        assert not a.gate.is_leading
+
+
+@pytest.mark.parametrize("shift_s", [3600, -3600])
+async def test_28_a_wall_clock_that_is_an_hour_off_changes_nothing(shift_s: float) -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        b = rig.start("b")
+        await rig.clock.run_for(5)
+
+        rig.clock.shift_wall(shift_s)
+        await rig.clock.run_for(60)
+
+        assert a.lost == ""
+        assert not b.has_lead
+
+
+async def test_30_a_release_lets_a_standby_lead_within_three_seconds() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        b = rig.start("b")
+        await rig.clock.run_for(7)
+
+        a.scope.cancel()
+        await a.elector.release()
+        assert rig.server.holder == ""
+        assert not a.gate.is_leading
+        await rig.clock.run_until(lambda: b.has_lead, at_most_s=3)
+
+
+async def test_30_a_release_never_takes_the_lease_from_a_successor() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        a.scope.cancel()
+        b = rig.start("b")
+        await rig.clock.run_until(lambda: b.has_lead)
+
+        await a.elector.release()
+        await rig.clock.run_for(10)
+
+        assert rig.server.holder == "b"
+        assert b.lost == ""
+
+
+async def test_30_a_release_without_a_server_ends_all_the_same() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        a.scope.cancel()
+        rig.server.is_down = True
+
+        await a.elector.release()
+
+        assert not a.gate.is_leading
+
+
+async def test_31_a_server_that_is_down_for_9_seconds_costs_nothing() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        rig.server.is_down = True
+        await rig.clock.run_for(9)
+        rig.server.is_down = False
+
+        await rig.clock.run_for(30)
+
+        assert a.lost == ""
+        assert a.gate.is_leading
+
+
+async def test_31_a_server_that_is_down_for_11_seconds_costs_the_leadership() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        rig.server.is_down = True
+        await rig.clock.run_for(11)
+
+        assert "not renewed for 10 s" in a.lost
+        assert not a.gate.is_leading
+
+
+async def test_a_server_that_is_down_at_the_start_is_waited_for() -> None:
+    async with election() as rig:
+        rig.server.is_down = True
+        a = rig.start("a")
+        await rig.clock.run_for(60)
+        assert not a.has_lead
+        assert a.elector.last_error
+
+        rig.server.is_down = False
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=3)
+
+        assert a.elector.last_error == ""
+
+
+async def test_the_gate_closes_a_second_before_the_lease_runs_out_whatever_the_elector_does() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        a.scope.cancel()
+        await settle()
+
+        rig.clock.advance(13.9)
+        a.gate.check()
+        rig.clock.advance(0.2)
+
+        with pytest.raises(NotLeading):
+            a.gate.check()
+
+
+async def test_the_lease_counts_from_before_the_renewal_was_sent() -> None:
+    async with election() as rig:
+        rig.server.is_hung = True
+        a = rig.start("a")
+        sent_at = rig.clock.now
+        await rig.clock.run_for(3)
+        rig.server.is_hung = False
+        rig.server.hung.set()
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+
+        # The read took those three seconds; the creation was sent, and counts from, after it.
+        assert a.gate.valid_until == sent_at + 3 + 15
+
+
+async def test_35_two_candidates_never_write_at_the_same_time() -> None:
+    """Each with a clock of its own; the first is stopped, as by SIGSTOP, and goes on after its lease ran out."""
+    async with election() as rig:
+        theirs, ours = ManualClock(), ManualClock()
+        a = rig.start("a", theirs)
+        await theirs.run_until(lambda: a.has_lead, at_most_s=0)
+        b = rig.start("b", ours)
+        for _ in range(10):
+            await theirs.run_for(2)
+            await ours.run_for(2)
+            await a.writer.patch(THINGS, key("x"), {})
+        assert not b.has_lead
+
+        await ours.run_until(lambda: b.has_lead, at_most_s=20)
+        await b.writer.patch(THINGS, key("x"), {})
+        theirs.now += 20  # no timer of its own has run meanwhile
+        with pytest.raises(NotLeading):
+            await a.writer.patch(THINGS, key("x"), {})
+        await theirs.run_until(lambda: a.lost, at_most_s=5)
+
+        assert [who for who, _ in rig.server.writes] == ["a"] * 10 + ["b"]
+
+
+async def test_a_holder_that_stopped_renewing_is_unhealthy_long_after() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        assert a.elector.is_healthy
+        a.scope.cancel()
+        await settle()
+
+        rig.clock.advance(34)
+        assert a.elector.is_healthy
+        rig.clock.advance(2)
+
+        assert not a.elector.is_healthy
+
+
+@pytest.mark.parametrize(("lease_s", "renew_s", "retry_s"), [(10, 10, 2), (15, 2, 2), (15, 10, 0)])
+def test_rules_that_would_let_two_lead_are_refused(lease_s: float, renew_s: float, retry_s: float) -> None:
+    with pytest.raises(ValueError, match="renew deadline"):
+        LeaseRules(lease_s=lease_s, renew_s=renew_s, retry_s=retry_s)
