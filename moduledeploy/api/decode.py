@@ -41,7 +41,7 @@ _DNS_LABEL: Final = re.compile(r"[a-z]([-a-z0-9]{0,53}[a-z0-9])?")
 def decode_deployment_spec(spec: dict[str, Any]) -> DeploymentSpec:
     """ModuleDeployment.spec. Raises DecodeError."""
     fields = Fields.of("spec", spec)
-    replicas = fields.integer("replicas", default=1, least=PEER)
+    replicas = _replicas(fields)
     operation = fields.child("operationStrategy")
     template = _template(fields.child("template"))
     strategy = _strategy(operation, template)
@@ -63,6 +63,17 @@ def decode_deployment_spec(spec: dict[str, Any]) -> DeploymentSpec:
         strategy=strategy,
         scheduling=_scheduling(fields),
     )
+
+
+def _replicas(fields: Fields) -> int:
+    """What the scale subresource asks for counts while it is set; it has its own field because it can't hold a -1."""
+    replicas = fields.integer("replicas", default=1, least=PEER)
+    scaled = fields.optional_integer("scaledReplicas")
+    if scaled is None:
+        return replicas
+    if replicas == PEER:
+        raise fields.fail("scaledReplicas", "possible with replicas -1: peer mode has one replica on every base")
+    return scaled
 
 
 def decode_replica_set_spec(spec: dict[str, Any]) -> ReplicaSetSpec:

@@ -113,6 +113,12 @@ DEPLOYMENTS_REFUSED: Final = [
         _POLICY,
         "must be install_then_uninstall or uninstall_then_install in peer mode (replicas -1)",
     ),
+    Refused(
+        "peer mode scaled",
+        {"replicas": -1, "scaledReplicas": 3},
+        "spec.scaledReplicas",
+        "can't be set in peer mode (replicas -1)",
+    ),
     Refused("an upgrade policy nobody knows", strategy(upgradePolicy="rolling"), _POLICY, "supported values"),
     Refused(
         "a beta without batches", strategy(useBeta=True), "spec.operationStrategy.useBeta", "a batchCount of at least 2"
@@ -340,6 +346,12 @@ DEPLOYMENT_CHANGES: Final = [
     Change("to none out of peer mode", {"replicas": -1}, {"replicas": 0}, "spec.replicas", "can't change between -1"),
     Change("peer mode left out", {"replicas": -1}, {"replicas": None}, "spec.replicas", "can't change between -1"),
     Change("more replicas", {"replicas": 3}, {"replicas": 12}),
+    Change(
+        "other replicas of a scaled one", {"scaledReplicas": 4}, {"replicas": 5}, "spec.replicas", "has no effect while"
+    ),
+    Change("the replicas it is scaled to", {"scaledReplicas": 4}, {"replicas": 4}),
+    Change("other replicas, scaled no more", {"scaledReplicas": 4}, {"replicas": 5, "scaledReplicas": None}),
+    Change("other replicas, scaled alike", {"scaledReplicas": 4}, {"replicas": 5, "scaledReplicas": 5}),
     Change("no replicas", {"replicas": 3}, {"replicas": 0}),
     Change("some replicas again", {"replicas": 0}, {"replicas": 3}),
     Change("another version", {}, module(version="2.0.0")),
