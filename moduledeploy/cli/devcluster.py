@@ -9,6 +9,7 @@ Prints one line when it is ready and runs until SIGTERM or SIGINT. It is no prod
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -32,5 +33,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run until a signal comes."""
-    anyio.run(partial(run, port=options.port, kubeconfig=options.kubeconfig, bases=options.bases))
+    anyio.run(partial(run, port=options.port, kubeconfig=Path(options.kubeconfig), bases=options.bases))
     return 0

@@ -204,11 +204,15 @@ def to_cel(node: Node, value: Any) -> Any:
         case "int" if isinstance(value, float):
             return int(value)
         case "timestamp" if isinstance(value, str):
-            return datetime.fromisoformat(value.upper() if "T" in value.upper() else value + "T00:00:00Z")
+            instant = timestamp_pb2.Timestamp()
+            instant.FromDatetime(datetime.fromisoformat(value.upper() if "T" in value.upper() else value + "T00:00:00Z"))
+            return instant
         case "duration" if isinstance(value, str):
             parts = re.findall(r"([0-9.]+)(h|ms|m|s|us|µs|ns)", value)
             seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-            return timedelta(seconds=-seconds if value.startswith("-") else seconds)
+            length = duration_pb2.Duration()
+            length.FromTimedelta(timedelta(seconds=-seconds if value.startswith("-") else seconds))
+            return length
         case "bytes" if isinstance(value, str):
             return value.encode()
         case _:
