@@ -1,73 +1,65 @@
-"""Sets of bases as blocks of bits, so that "who lacks it" costs one machine word per 64 bases."""
+"""Sets of slots as blocks of bits, so that "who lacks it" costs one machine word per 64 bases."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import attrs
 
-# Bits per block. A block is copied by every write (integers are immutable), so it must be small; a comparison walks the
-# blocks, so there must be few: 512 bits are one cache line pair to copy and 20 steps for 10 000 bases.
+# Integers are immutable, so a write copies its block: it must be small. A difference walks the blocks: they must be few.
+# 512 bits are 64 bytes to copy, and 20 steps for 10 000 bases.
 BLOCK_BITS: Final = 512
-
-
-@attrs.frozen(eq=False)
-class Mark:
-    """The place of one base in every set of the pool."""
-
-    block: int
-    bit: int
-
-    @classmethod
-    def at(cls, slot: int) -> Mark:
-        """The mark of the base with this slot number."""
-        return cls(slot // BLOCK_BITS, 1 << slot % BLOCK_BITS)
 
 
 @attrs.define(eq=False)
 class Marks:
-    """A set of slots. `blocks` may be written directly (`blocks[mark.block] |= mark.bit`) where a call is too slow."""
+    """A set of small numbers that knows its difference from another without visiting what both contain."""
 
-    blocks: defaultdict[int, int] = attrs.field(factory=lambda: defaultdict(int))
+    _blocks: dict[int, int] = attrs.field(factory=dict, init=False)
 
-    def add(self, mark: Mark) -> None:
-        """Put the base in; it may be in already."""
-        self.blocks[mark.block] |= mark.bit
+    @classmethod
+    def of(cls, slots: Iterable[int]) -> Marks:
+        """The set of these."""
+        marks = cls()
+        for slot in slots:
+            marks.add(slot)
+        return marks
 
-    def discard(self, mark: Mark) -> None:
-        """Take the base out; it need not be in. An empty block is given up."""
-        left = self.blocks.get(mark.block, 0) & ~mark.bit
+    def __contains__(self, slot: int) -> bool:
+        return bool(self._blocks.get(slot // BLOCK_BITS, 0) >> slot % BLOCK_BITS & 1)
+
+    def __iter__(self) -> Iterator[int]:
+        return self.minus(Marks())
+
+    def __len__(self) -> int:
+        return sum(bits.bit_count() for bits in self._blocks.values())
+
+    def add(self, slot: int) -> None:
+        """Put it in; it may be in already."""
+        block = slot // BLOCK_BITS
+        self._blocks[block] = self._blocks.get(block, 0) | 1 << slot % BLOCK_BITS
+
+    def discard(self, slot: int) -> None:
+        """Take it out; it need not be in."""
+        block = slot // BLOCK_BITS
+        left = self._blocks.pop(block, 0) & ~(1 << slot % BLOCK_BITS)
         if left:
-            self.blocks[mark.block] = left
-        else:
-            self.blocks.pop(mark.block, None)
+            self._blocks[block] = left
 
-    def has(self, mark: Mark) -> bool:
-        """Whether the base is in."""
-        return bool(self.blocks.get(mark.block, 0) & mark.bit)
-
-    def minus(self, *others: Marks) -> Iterator[int]:
-        """The slots that are in none of the others, ascending within a block."""
-        for block, bits in self.blocks.items():
-            rest = bits
-            for other in others:
-                rest &= ~other.blocks.get(block, 0)
+    def minus(self, other: Marks) -> Iterator[int]:
+        """What is in this one and not in the other."""
+        for block, difference in self._differences(other):
+            rest = difference
             while rest:
                 lowest = rest & -rest
                 rest ^= lowest
                 yield block * BLOCK_BITS + lowest.bit_length() - 1
 
-    def count_minus(self, *others: Marks) -> int:
-        """How many are in none of the others; no base is visited."""
-        found = 0
-        for block, bits in self.blocks.items():
-            rest = bits
-            for other in others:
-                rest &= ~other.blocks.get(block, 0)
-            found += rest.bit_count()
-        return found
+    def count_minus(self, other: Marks) -> int:
+        """How many are in this one and not in the other."""
+        return sum(rest.bit_count() for _, rest in self._differences(other))
 
-    def __len__(self) -> int:
-        return sum(bits.bit_count() for bits in self.blocks.values())
+    def _differences(self, other: Marks) -> Iterator[tuple[int, int]]:
+        for block, bits in self._blocks.items():
+            yield block, bits & ~other._blocks.get(block, 0)

@@ -59,7 +59,7 @@ class Pool:
     def count(self, uid: str) -> int:
         """How many distinct modules are on the base, assumed ones included; 0 if it is unknown."""
         seat = self._roster.find(uid)
-        return 0 if seat is None else len(seat.names)
+        return 0 if seat is None else seat.count
 
     def place(
         self, module_name: str, count: int, policy: Policy, *, exclude: Collection[str] = frozenset()
@@ -69,13 +69,16 @@ class Pool:
         The order is: bases of the newest ReplicaSet first, then fewest modules (scatter) or most (stacking), then name.
         The assumption is nameless: `assume` or `add_module` gives it a name, `forget` takes it back.
         """
-        holders = self._roster.holders(module_name)
+        if count <= 0:
+            return Placement(())
+        roster = self._roster
+        holders = roster.holders.get(module_name) or roster.begin(module_name)
         chosen = self._ranking.take(module_name, count, policy, exclude, holders)
-        if chosen:
-            self._roster.note_holders(module_name, holders)
+        if module_name in roster.marks:
+            roster.mark(module_name, chosen)
         if len(chosen) < count:
-            reasons = self._roster.reasons(module_name, self._ranking.open)
-            return Placement(tuple(chosen), count - len(chosen), reasons)
+            roster.close(module_name)
+            return Placement(tuple(chosen), count - len(chosen), roster.reasons(module_name, self._ranking.open))
         return Placement(tuple(chosen))
 
     def removal_order(self, uids: Iterable[str], policy: Policy) -> list[str]:
@@ -86,7 +89,7 @@ class Pool:
             seat = self._roster.find(uid)
             if seat is None or seat.base is None:
                 return 2, 0, uid
-            return 0 if seat.base.is_newest else 1, sign * len(seat.names), seat.key
+            return 0 if seat.base.is_newest else 1, sign * seat.count, seat.key
 
         return sorted(uids, key=rank, reverse=True)
 
@@ -97,24 +100,25 @@ class Pool:
             seat = self._roster.find(uid)
             if seat is None or seat.base is None:
                 return True, 0, uid
-            return False, len(seat.names), seat.key
+            return False, seat.count, seat.key
 
         return sorted(uids, key=rank)
 
     def eligible(self) -> Iterator[str]:
         """Every base that can take a module of a name it lacks, in no particular order."""
-        return (self._roster.at(slot).uid for slot in self._ranking.open.minus())
+        return (self._roster.at(slot).uid for slot in self._ranking.open)
 
     def eligible_for(self, module_name: str) -> list[str]:
         """Every base that can take this module, by name; those that have it are not visited."""
-        slots = self._ranking.open.minus(self._roster.holders(module_name))
+        slots = self._ranking.open.minus(self._roster.marks_of(module_name))
         return [seat.uid for seat in sorted(map(self._roster.at, slots), key=_by_name)]
 
     def explain(self, module_name: str) -> Iterator[tuple[str, Verdict]]:
         """Every base by name, with what keeps it from taking the module; None if it can take it."""
+        holders = self._roster.holders.get(module_name, ())
         for seat in sorted(self._roster.seats(), key=_by_name):
             if seat.base is not None:
-                yield seat.base.name, _verdict(seat, module_name)
+                yield seat.base.name, _verdict(seat, is_holder=seat in holders)
 
     def check_invariants(self) -> None:
         """Raise AssertionError unless every derived fact is what the seats say; visits everything, for tests."""
@@ -130,9 +134,9 @@ def _by_name(seat: Seat) -> str:
     return seat.key
 
 
-def _verdict(seat: Seat, module_name: str) -> Verdict:
+def _verdict(seat: Seat, *, is_holder: bool) -> Verdict:
     if seat.base is not None and seat.base.obstacle is not None:
         return seat.base.obstacle
-    if module_name in seat.names:
+    if is_holder:
         return Refusal.HAS_MODULE
     return None if seat.is_open else Refusal.AT_CAP

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, MutableMapping
 from heapq import heappop
 from typing import Final
 
@@ -11,9 +11,12 @@ import attrs
 from moduledeploy.placement.decision import Policy
 from moduledeploy.placement.levels import Level, Tier
 from moduledeploy.placement.marks import Marks
+from moduledeploy.placement.roster import NAMELESS, Holders
 from moduledeploy.placement.seats import Seat
 
-_SCATTER: Final = Policy.SCATTER  # looking up an enum's member takes longer than pushing a key
+_SCATTER: Final = Policy.SCATTER  # looking up an enum's member takes longer than pushing a base
+_TOLERATED_ASIDE: Final = 64
+_NOBODY: Final = Seat("", -1)  # what the key of a base that is gone stands for
 
 
 @attrs.define(eq=False)
@@ -24,11 +27,11 @@ class Ranking:
     for; so a call meets each of them once, and a series of calls for one module does too.
     """
 
-    open: Marks = attrs.field(factory=Marks, init=False)
+    open: Marks = attrs.field(factory=Marks, init=False)  # the slots of the ranked bases
     _by_key: dict[str, Seat] = attrs.field(factory=dict, init=False)
     _newest: Tier = attrs.field(factory=Tier, init=False)
     _older: Tier = attrs.field(factory=Tier, init=False)
-    _aside: dict[Seat, None] = attrs.field(factory=dict, init=False)  # a set that keeps its order
+    _aside: list[Seat] = attrs.field(factory=list, init=False)  # some have left since: they are aside no more
     _aside_for: str = attrs.field(default="", init=False)
 
     def settle(self, seat: Seat) -> None:
@@ -38,21 +41,30 @@ class Ranking:
             return
         if old is None:
             self._by_key[seat.key] = seat
-            self.open.add(seat.mark)
-        elif seat in self._aside:
-            del self._aside[seat]
+            self.open.add(seat.slot)
+        elif seat.is_aside:
+            seat.is_aside = False
+            if len(self._aside) > 2 * len(self._by_key) + _TOLERATED_ASIDE:
+                self._aside = list(dict.fromkeys(seat for seat in self._aside if seat.is_aside))
         else:
             old.stale += 1
         if level is None:
             self._close(seat)
         else:
             seat.level = level
-            level.push(seat.key)
+            level.push(seat)
         if old is not None and old.is_littered():
             old.sweep(self._living_keys(old))
 
-    def take(self, module_name: str, count: int, policy: Policy, exclude: Collection[str], holders: Marks) -> list[str]:
-        """The first `count` bases without the module; each is given it by a nameless assumption and added to `holders`."""
+    def take(
+        self,
+        module_name: str,
+        count: int,
+        policy: Policy,
+        exclude: Collection[str],
+        holders: MutableMapping[Seat, Holders],
+    ) -> list[str]:
+        """The first `count` bases that are not among the holders, each of them made one by a nameless assumption."""
         if module_name != self._aside_for:
             self._put_back()
             self._aside_for = module_name
@@ -61,11 +73,11 @@ class Ranking:
         while len(chosen) < count and (tier := self._newest if self._newest.filled else self._older).filled:
             filled = tier.filled
             level = tier.levels[(filled & -filled if policy is _SCATTER else filled).bit_length() - 1]
-            self._take_from(level, count, chosen, exclude, left_out, holders.blocks)
+            self._take_from(level, count, chosen, exclude, left_out, holders)
         for seat in left_out:
-            del self._aside[seat]
+            seat.is_aside = False
             if seat.level is not None:
-                seat.level.push(seat.key)
+                seat.level.push(seat)
         return chosen
 
     def check_invariants(self, seats: Collection[Seat]) -> None:
@@ -73,19 +85,19 @@ class Ranking:
         for seat in seats:
             level = self._rightful_level(seat)
             assert seat.level is level
-            assert self.open.has(seat.mark) == (level is not None)
+            assert (seat.slot in self.open) == (level is not None)
             if level is not None:
                 assert self._by_key[seat.key] is seat
-                assert (seat in self._aside) != (seat.key in {*level.run, *level.heap}), "in its level or aside"
+                is_in = seat in level.run or seat.key in level.heap
+                assert seat in self._aside if seat.is_aside else is_in
+            assert level is not None or not seat.is_aside
         assert len(self.open) == len(self._by_key) == sum(seat.level is not None for seat in seats)
-        for seat in self._aside:
-            assert seat.level is not None
-            assert self._aside_for in seat.names
+        assert len(self._aside) <= 2 * (len(self._by_key) + 1) + _TOLERATED_ASIDE
         for level in (*self._newest.levels, *self._older.levels):
-            assert list(level.run) == sorted(set(level.run))
-            keys = len(level.run) + len(level.heap)
-            assert level.stale == keys - len(self._living_keys(level))
-            assert not keys or level.tier.filled >> level.number & 1
+            run = [seat.key for seat in level.run]
+            assert run == sorted(set(run))
+            assert level.stale == level.size() - len(self._living_keys(level))
+            assert not level.size() or level.tier.filled >> level.number & 1
 
     def _take_from(
         self,
@@ -94,60 +106,56 @@ class Ranking:
         chosen: list[str],
         exclude: Collection[str],
         left_out: list[Seat],
-        held: dict[int, int],
+        holders: MutableMapping[Seat, Holders],
     ) -> None:
         """Go through one level until enough are chosen or it is empty."""
-        run, heap, by_key, aside, module_name = level.run, level.heap, self._by_key, self._aside, self._aside_for
+        run, heap, by_key, aside = level.run, level.heap, self._by_key, self._aside
         above = level.above or level.add_above()
         while run or heap:
-            key = run.popleft() if run and not (heap and heap[0] < run[0]) else heappop(heap)
-            if level.stale and not self._is_living(key, level):
+            is_run_next = run and not (heap and heap[0] < run[0].key)
+            seat = run.popleft() if is_run_next else by_key.get(heappop(heap), _NOBODY)
+            if level.stale and (seat.level is not level or seat.is_aside):
                 level.stale -= 1
-                continue
-            seat = by_key[key]
-            if module_name in seat.names:
-                aside[seat] = None
-                continue
-            if exclude and seat.uid in exclude:
-                aside[seat] = None
+            elif seat in holders:
+                seat.is_aside = True
+                aside.append(seat)
+            elif exclude and seat.uid in exclude:
+                seat.is_aside = True
                 left_out.append(seat)
-                continue
-            seat.names[module_name] = None
-            mark = seat.mark
-            held[mark.block] |= mark.bit
-            chosen.append(seat.uid)
-            if seat.cap > above.number:
-                seat.level = above
-                aside[seat] = None  # it holds the module now
             else:
-                self._close(seat)
-            if len(chosen) == count:
-                return
+                holders[seat] = NAMELESS
+                chosen.append(seat.uid)
+                seat.count = above.number
+                if seat.cap > above.number:
+                    seat.level = above
+                    seat.is_aside = True  # it holds the module now
+                    aside.append(seat)
+                else:
+                    self._close(seat)
+                if len(chosen) == count:
+                    return
         level.tier.filled &= ~(1 << level.number)
 
     def _close(self, seat: Seat) -> None:
         seat.level = None
-        self.open.discard(seat.mark)
+        self.open.discard(seat.slot)
         del self._by_key[seat.key]
 
     def _put_back(self) -> None:
         """Return what was set aside to its levels."""
         for seat in self._aside:
-            level = seat.level
-            if level is not None:
-                level.push(seat.key)
+            if seat.is_aside and seat.level is not None:
+                seat.is_aside = False
+                seat.level.push(seat)
         self._aside.clear()
-
-    def _is_living(self, key: str, level: Level) -> bool:
-        """Whether the key, found in that level, stands for a base; of several equal ones the first does."""
-        seat = self._by_key.get(key)
-        return seat is not None and seat.level is level and seat not in self._aside
 
     def _rightful_level(self, seat: Seat) -> Level | None:
         if seat.base is None or not seat.is_open:
             return None
-        return (self._newest if seat.base.is_newest else self._older).level(len(seat.names))
+        return (self._newest if seat.base.is_newest else self._older).level(seat.count)
 
     def _living_keys(self, level: Level) -> set[str]:
-        """The keys in a level that stand for a base, each once."""
-        return {key for key in (*level.run, *level.heap) if self._is_living(key, level)}
+        """The keys of the bases that are in this level, each once."""
+        by_key = self._by_key
+        keys = {*level.heap, *(seat.key for seat in level.run)}
+        return {key for key in keys if (seat := by_key.get(key, _NOBODY)).level is level and not seat.is_aside}

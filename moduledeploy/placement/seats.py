@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from moduledeploy.placement.bases import Base
-from moduledeploy.placement.levels import Level
-from moduledeploy.placement.marks import Mark
+
+if TYPE_CHECKING:
+    from moduledeploy.placement.levels import Level
 
 NO_CAP: Final = sys.maxsize
 
-# Who holds a module name on a base: each Module object by name, True once the object was seen, False while it is only
-# assumed. None is the assumption a placement leaves, which has no name yet.
-Holders = dict[str, bool] | None
 
-
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False)
 class Seat:
-    """One base, or modules on a base the pool has not been told of (`base` is None then).
+    """One base; or modules on a base the pool has not been told of, `base` being None then.
 
-    `level` is where the base stands in the order of placement, None while it can take nothing.
+    `count` is the number of distinct modules, assumed ones included. `level` is where the base stands in the order of
+    placement, None while it can take nothing; `is_aside` says that it is not in that level now, but waits to be put back.
     """
 
     uid: str
     slot: int
-    mark: Mark
     base: Base | None = None
     key: str = ""
     cap: int = NO_CAP
-    names: dict[str, Holders] = attrs.field(factory=dict)
+    count: int = 0
     level: Level | None = None
+    is_aside: bool = False
 
     @property
     def is_open(self) -> bool:
         """Whether the base can take a module of a name it lacks."""
-        return self.base is not None and self.base.obstacle is None and len(self.names) < self.cap
+        return self.base is not None and self.base.obstacle is None and self.count < self.cap
 
     def describe(self, base: Base) -> None:
         """Take over what is said of the base."""
