@@ -1,0 +1,235 @@
+"""Where credentials come from, and what a person reads when there are none."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from moduledeploy.kube.config import ConfigError, is_in_cluster, load_credentials
+from moduledeploy.kube.credentials import FileToken, NoToken
+from tests.clock import ManualClock
+
+CERTS = Path(__file__).parent / "certs"
+IN_CLUSTER = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+
+
+@pytest.fixture
+def service_account(tmp_path: Path) -> Path:
+    folder = tmp_path / "serviceaccount"
+    folder.mkdir()
+    (folder / "token").write_text("secret\n")
+    (folder / "ca.crt").write_text((CERTS / "first-ca.crt").read_text())
+    (folder / "namespace").write_text("koupleless")
+    return folder
+
+
+def kubeconfig(tmp_path: Path, *, user: dict[str, object] | None, cluster: dict[str, object] | None = None) -> str:
+    config: dict[str, object] = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "contexts": [
+            {
+                "name": "here",
+                "context": {"cluster": "c", "namespace": "team"} | ({"user": "me"} if user is not None else {}),
+            },
+            {"name": "there", "context": {"cluster": "other"}},
+        ],
+        "clusters": [
+            {"name": "c", "cluster": cluster or {"server": "http://127.0.0.1:8080/"}},
+            {"name": "other", "cluster": {"server": "http://127.0.0.1:9090"}},
+        ],
+        "users": [] if user is None else [{"name": "me", "user": user}],
+    }
+    file = tmp_path / "config"
+    file.write_text(yaml.safe_dump(config))
+    return str(file)
+
+
+async def test_a_pod_uses_its_service_account(service_account: Path) -> None:
+    credentials = await load_credentials(kubeconfig=None, environ=IN_CLUSTER, service_account=service_account)
+
+    assert credentials.host == "https://10.96.0.1:443"
+    assert credentials.namespace == "koupleless"
+    assert await credentials.token.authorization() == "Bearer secret"
+    assert credentials.tls is not None
+    assert credentials.tls.ca_file == str(service_account / "ca.crt")
+
+
+async def test_a_kubeconfig_that_is_asked_for_wins_over_the_pod(service_account: Path, tmp_path: Path) -> None:
+    file = kubeconfig(tmp_path, user=None)
+
+    credentials = await load_credentials(kubeconfig=file, environ=IN_CLUSTER, service_account=service_account)
+
+    assert credentials.host == "http://127.0.0.1:8080"
+
+
+async def test_outside_a_pod_the_environment_names_the_kubeconfig(tmp_path: Path) -> None:
+    file = kubeconfig(tmp_path, user=None)
+
+    credentials = await load_credentials(
+        kubeconfig=None, environ={"KUBECONFIG": f"/nowhere:{file}"}, service_account=tmp_path / "none"
+    )
+
+    assert credentials.host == "http://127.0.0.1:8080"
+    assert credentials.namespace == "team"
+    assert credentials.tls is None
+    assert isinstance(credentials.token, NoToken)
+
+
+async def test_a_context_can_be_named(tmp_path: Path) -> None:
+    credentials = await load_credentials(kubeconfig=kubeconfig(tmp_path, user=None), context="there")
+
+    assert credentials.host == "http://127.0.0.1:9090"
+    assert credentials.namespace == "default"
+
+
+async def test_a_token_in_the_kubeconfig_is_sent(tmp_path: Path) -> None:
+    credentials = await load_credentials(kubeconfig=kubeconfig(tmp_path, user={"token": "abc"}))
+
+    assert await credentials.token.authorization() == "Bearer abc"
+
+
+async def test_a_token_file_in_the_kubeconfig_is_found_beside_it_and_followed(tmp_path: Path) -> None:
+    (tmp_path / "tok").write_text("abc")
+    clock = ManualClock()
+
+    credentials = await load_credentials(kubeconfig=kubeconfig(tmp_path, user={"tokenFile": "tok"}), clock=clock)
+
+    assert isinstance(credentials.token, FileToken)
+    assert await credentials.token.authorization() == "Bearer abc"
+    (tmp_path / "tok").write_text("def")
+    await credentials.token.refresh()
+    assert await credentials.token.authorization() == "Bearer def"
+
+
+async def test_a_user_and_a_password_are_sent(tmp_path: Path) -> None:
+    credentials = await load_credentials(kubeconfig=kubeconfig(tmp_path, user={"username": "u", "password": "p"}))
+
+    assert await credentials.token.authorization() == "Basic " + base64.b64encode(b"u:p").decode()
+
+
+async def test_certificates_inside_the_kubeconfig_are_usable(tmp_path: Path) -> None:
+    def data(name: str) -> str:
+        return base64.b64encode((CERTS / name).read_bytes()).decode()
+
+    file = kubeconfig(
+        tmp_path,
+        user={"client-certificate-data": data("first-client.crt"), "client-key-data": data("first-client.key")},
+        cluster={"server": "https://127.0.0.1:6443", "certificate-authority-data": data("first-ca.crt")},
+    )
+
+    credentials = await load_credentials(kubeconfig=file)
+
+    assert credentials.tls is not None
+    credentials.tls.context()
+
+
+def plugin(tmp_path: Path, *, code: str) -> dict[str, object]:
+    script = tmp_path / "plugin.py"
+    script.write_text(code)
+    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": sys.executable, "args": [str(script)]}}
+
+
+GIVE_TOKEN = """
+import json, pathlib
+count = pathlib.Path(__file__).with_name("count")
+number = int(count.read_text()) + 1 if count.exists() else 1
+count.write_text(str(number))
+status = {"token": f"token-{number}", "expirationTimestamp": "2023-11-14T23:13:20Z"}
+print(json.dumps({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}))
+"""
+
+
+async def test_a_plugin_gives_the_token_and_is_asked_again_before_it_expires(tmp_path: Path) -> None:
+    clock = ManualClock()
+    credentials = await load_credentials(
+        kubeconfig=kubeconfig(tmp_path, user=plugin(tmp_path, code=GIVE_TOKEN)), clock=clock
+    )
+    assert await credentials.token.authorization() == "Bearer token-1"
+
+    clock.advance(3500)
+    assert await credentials.token.authorization() == "Bearer token-1"
+    clock.advance(50)
+
+    assert await credentials.token.authorization() == "Bearer token-2"
+
+
+async def test_a_token_of_a_plugin_that_was_refused_is_made_anew(tmp_path: Path) -> None:
+    credentials = await load_credentials(
+        kubeconfig=kubeconfig(tmp_path, user=plugin(tmp_path, code=GIVE_TOKEN)), clock=ManualClock()
+    )
+
+    await credentials.token.refresh()
+
+    assert await credentials.token.authorization() == "Bearer token-2"
+
+
+async def test_a_plugin_that_fails_later_leaves_the_token_there_is(tmp_path: Path) -> None:
+    credentials = await load_credentials(
+        kubeconfig=kubeconfig(tmp_path, user=plugin(tmp_path, code=GIVE_TOKEN)), clock=ManualClock()
+    )
+    (tmp_path / "plugin.py").write_text("import sys; sys.exit(3)")
+
+    await credentials.token.refresh()
+
+    assert await credentials.token.authorization() == "Bearer token-1"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("][", "expected"),
+        ("apiVersion: v1\nkind: Config\n", "current-context"),
+        (json.dumps({"current-context": "x", "contexts": [], "clusters": [], "users": []}), "x"),
+        ("just text", "kubeconfig"),
+        ("", "kubeconfig"),
+    ],
+)
+async def test_a_broken_kubeconfig_is_one_clear_line(tmp_path: Path, content: str, says: str) -> None:
+    file = tmp_path / "config"
+    file.write_text(content)
+
+    with pytest.raises(ConfigError) as caught:
+        await load_credentials(kubeconfig=str(file))
+
+    assert "\n" not in str(caught.value)
+    assert str(file) in str(caught.value)
+    assert says in str(caught.value)
+
+
+async def test_a_plugin_that_fails_is_one_clear_line(tmp_path: Path) -> None:
+    code = "import sys; sys.stderr.write('log in first\\n'); sys.exit(1)"
+
+    with pytest.raises(ConfigError, match="log in first"):
+        await load_credentials(kubeconfig=kubeconfig(tmp_path, user=plugin(tmp_path, code=code)))
+
+
+async def test_a_plugin_that_isnt_there_is_one_clear_line(tmp_path: Path) -> None:
+    user: dict[str, object] = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/no/such/thing"}}
+
+    with pytest.raises(ConfigError, match="/no/such/thing"):
+        await load_credentials(kubeconfig=kubeconfig(tmp_path, user=user))
+
+
+async def test_no_kubeconfig_at_all_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no kubeconfig at .*: pass --kubeconfig, set KUBECONFIG, or run in a pod"):
+        await load_credentials(kubeconfig=str(tmp_path / "none"))
+
+
+async def test_a_pod_without_a_usable_service_account_says_so(service_account: Path) -> None:
+    (service_account / "ca.crt").write_text("")
+
+    with pytest.raises(ConfigError, match="service account"):
+        await load_credentials(kubeconfig=None, environ=IN_CLUSTER, service_account=service_account)
+
+
+def test_a_pod_is_known_by_its_environment_and_its_token(service_account: Path, tmp_path: Path) -> None:
+    assert is_in_cluster(environ=IN_CLUSTER, service_account=service_account)
+    assert not is_in_cluster(environ={}, service_account=service_account)
+    assert not is_in_cluster(environ=IN_CLUSTER, service_account=tmp_path)
