@@ -25,7 +25,7 @@ _POD: Final = """
 Pod: spec!:PodSpec status!:PodStatus
 PodSpec: volumes:[Volume|name] initContainers:[Container|name] containers!:[Container|name]
   ephemeralContainers:[Container|name] restartPolicy:string terminationGracePeriodSeconds?:int64
-  activeDeadlineSeconds?:int64 dnsPolicy:string nodeSelector:{string} serviceAccountName:string serviceAccount:string
+  activeDeadlineSeconds?:int64 dnsPolicy:string nodeSelector:#{string} serviceAccountName:string serviceAccount:string
   automountServiceAccountToken?:bool nodeName:string hostNetwork:bool hostPID:bool hostIPC:bool
   shareProcessNamespace?:bool securityContext?:PodSecurityContext imagePullSecrets:[LocalObjectReference|name]
   hostname:string subdomain:string affinity:any schedulerName:string tolerations:[Toleration]
@@ -96,7 +96,7 @@ NodeInfo: machineID!:string systemUUID!:string bootID!:string kernelVersion!:str
   containerRuntimeVersion!:string kubeletVersion!:string kubeProxyVersion!:string operatingSystem!:string
   architecture!:string swap:any
 Service: spec!:ServiceSpec status!:ServiceStatus
-ServiceSpec: ports:[ServicePort|port,protocol] selector:{string} clusterIP:string clusterIPs:[string] type:string
+ServiceSpec: ports:[ServicePort|port,protocol] selector:#{string} clusterIP:string clusterIPs:[string] type:string
   externalIPs:[string] sessionAffinity:string loadBalancerIP:string loadBalancerSourceRanges:[string]
   externalName:string externalTrafficPolicy:string healthCheckNodePort:int32 publishNotReadyAddresses:bool
   sessionAffinityConfig:any ipFamilies:[string] ipFamilyPolicy?:string allocateLoadBalancerNodePorts?:bool
@@ -109,18 +109,18 @@ Secret: immutable?:bool data:{bytes} stringData:{string} type:string
 ServiceAccount: secrets:[ObjectReference|name] imagePullSecrets:[LocalObjectReference]
   automountServiceAccountToken?:bool
 Endpoints: subsets:[any]
-Event: involvedObject!:ObjectReference reason:string message:string source!:EventSource firstTimestamp!:time
+Event: involvedObject!:#ObjectReference reason:string message:string source!:EventSource firstTimestamp!:time
   lastTimestamp!:time count:int32 type:string eventTime!:microtime series:MicroSeries action:string
-  related:ObjectReference reportingComponent!:string reportingInstance!:string
+  related:#ObjectReference reportingComponent!:string reportingInstance!:string
 EventSource: component:string host:string
 NewEvent: eventTime!:microtime series:MicroSeries reportingController:string reportingInstance:string action:string
-  reason:string regarding:ObjectReference related:ObjectReference note:string type:string
+  reason:string regarding:ObjectReference related:#ObjectReference note:string type:string
   deprecatedSource:EventSource deprecatedFirstTimestamp:time deprecatedLastTimestamp:time deprecatedCount:int32
 """
 
 _APPS: Final = """
 Deployment: spec!:DeploymentSpec status!:DeploymentStatus
-DeploymentSpec: replicas?:int32 selector!:LabelSelector template!:PodTemplate strategy!:DeploymentStrategy
+DeploymentSpec: replicas?:int32 selector!:#LabelSelector template!:PodTemplate strategy!:DeploymentStrategy
   minReadySeconds:int32 revisionHistoryLimit?:int32 paused:bool progressDeadlineSeconds?:int32
 DeploymentStrategy: type:string rollingUpdate?:RollingUpdate
 RollingUpdate: maxUnavailable?:intstr maxSurge?:intstr
@@ -130,7 +130,7 @@ DeploymentStatus: observedGeneration:int64 replicas:int32 updatedReplicas:int32 
 DeploymentCondition: type!:string status!:string lastUpdateTime:time lastTransitionTime:time reason:string
   message:string
 ReplicaSet: spec!:ReplicaSetSpec status!:ReplicaSetStatus
-ReplicaSetSpec: replicas?:int32 minReadySeconds:int32 selector!:LabelSelector template:PodTemplate
+ReplicaSetSpec: replicas?:int32 minReadySeconds:int32 selector!:#LabelSelector template:PodTemplate
 ReplicaSetStatus: replicas!:int32 fullyLabeledReplicas:int32 readyReplicas:int32 availableReplicas:int32
   terminatingReplicas?:int32 observedGeneration:int64 conditions:[ReplicaSetCondition|type]
 ReplicaSetCondition: type!:string status!:string lastTransitionTime:time reason:string message:string
@@ -138,16 +138,16 @@ Lease: spec!:LeaseSpec
 LeaseSpec: holderIdentity?:string leaseDurationSeconds?:int32 acquireTime:microtime renewTime:microtime
   leaseTransitions?:int32 strategy?:string preferredHolder?:string
 EndpointSlice: addressType!:string endpoints!:[Endpoint] ports!:[EndpointPort]
-Endpoint: addresses!:<string> conditions!:EndpointConditions hostname?:string targetRef:ObjectReference
+Endpoint: addresses!:<string> conditions!:EndpointConditions hostname?:string targetRef:#ObjectReference
   deprecatedTopology:{string} nodeName?:string zone?:string hints:any
 EndpointConditions: ready?:bool serving?:bool terminating?:bool
 EndpointPort: name?:string protocol?:string port?:int32 appProtocol?:string
 PodDisruptionBudget: spec!:BudgetSpec status!:BudgetStatus
-BudgetSpec: minAvailable?:intstr selector?:LabelSelector maxUnavailable?:intstr unhealthyPodEvictionPolicy?:string
+BudgetSpec: minAvailable?:intstr selector?:#LabelSelector maxUnavailable?:intstr unhealthyPodEvictionPolicy?:string
 BudgetStatus: observedGeneration:int64 disruptedPods:{time} disruptionsAllowed!:int32 currentHealthy!:int32
   desiredHealthy!:int32 expectedPods!:int32 conditions:[Condition|type]
 NetworkPolicy: spec:NetworkPolicySpec
-NetworkPolicySpec: podSelector?:LabelSelector ingress:[any] egress:[any] policyTypes:[string]
+NetworkPolicySpec: podSelector?:#LabelSelector ingress:[any] egress:[any] policyTypes:[string]
 Autoscaler: spec!:any status!:any
 PriorityClass: value!:int32 globalDefault:bool description:string preemptionPolicy?:string
 FlowSchema: spec:any status:any
@@ -158,7 +158,7 @@ _ACCESS: Final = """
 Role: rules!:[PolicyRule]
 ClusterRole: rules!:[PolicyRule] aggregationRule:any
 PolicyRule: verbs!:[string] apiGroups:[string] resources:[string] resourceNames:[string] nonResourceURLs:[string]
-RoleBinding: subjects:[Subject] roleRef!:RoleRef
+RoleBinding: subjects:[Subject] roleRef!:#RoleRef
 Subject: kind!:string apiGroup:string name!:string namespace:string
 RoleRef: apiGroup!:string kind!:string name!:string
 SubjectAccessReview: spec!:AccessSpec status!:AccessStatus

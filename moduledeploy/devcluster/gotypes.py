@@ -2,7 +2,7 @@
 
 One line of the notation is one struct, `Name: field:type field:type …`.  Types are `string int32 int64 bool float time
 microtime quantity intstr bytes any`, a struct's name, `[T]` an atomic list, `[T|key,key]` a list keyed by fields of its
-items, `<T>` a set, `{T}` a map with string keys.  After a field's name `?` is a Go pointer (a zero that was sent stays),
+items, `<T>` a set, `{T}` a map with string keys, `#` before a struct or map one that is owned as a whole.  After a field's name `?` is a Go pointer (a zero that was sent stays),
 `!` a field without omitempty (a zero is always sent).  `...` lets unknown fields pass untouched.
 """
 
@@ -42,6 +42,7 @@ class Type:
     keys: tuple[str, ...] = ()  # of keyed lists
     fields: dict[str, Field] = attrs.field(factory=dict)  # of structs
     open: bool = False  # a struct that lets unknown fields pass
+    atomic: bool = False  # a struct or map that is owned and replaced as a whole
 
 
 @attrs.frozen(eq=False)
@@ -87,6 +88,8 @@ class Types:
             struct.fields[bare] = Field(bare, self._type(notation), "?" in name, "!" in name)
 
     def _type(self, notation: str) -> Type:
+        if notation.startswith("#"):
+            return attrs.evolve(self._type(notation[1:]), atomic=True)
         if notation == "any":
             return Type("any")
         if notation in _ZEROS:

@@ -23,7 +23,7 @@ from moduledeploy.devcluster.errors import (
     not_found,
     unknown,
 )
-from moduledeploy.devcluster.managedfields import FieldManagers
+from moduledeploy.devcluster.managedfields import FieldManagers, Managed, Workflow
 from moduledeploy.devcluster.patches import merge_patch
 from moduledeploy.devcluster.storage import Key, Object, Record, Store, copy_object
 
@@ -51,7 +51,7 @@ class WriteOptions:
     dry_run: bool = False
     field_validation: FieldValidation = "Warn"
     uid: str | None = None  # precondition
-    name: str = ""  # of the object, for creates on a subresource
+    managed: tuple[Managed, Workflow] | None = None  # of a create by apply, instead of deriving it
 
 
 @attrs.frozen
@@ -110,7 +110,11 @@ class Writes:
             raise already_exists(resource.plural, resource.group, meta["name"])
         if meta.get("resourceVersion"):
             raise unknown("resourceVersion should not be set on objects to be created")
-        self.managers.created(resource, obj, options)
+        if options.managed is not None:
+            self.managers.stamp(*options.managed, obj["apiVersion"])
+            self.managers.write(obj, options.managed[0])
+        else:
+            self.managers.created(resource, obj, options)
         if options.dry_run:
             meta.pop("resourceVersion", None)
             return Outcome(obj, created=True, warnings=warnings)
@@ -184,6 +188,13 @@ class Writes:
                 f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {old['metadata']['uid']}"
             )
             raise conflict(plural, group, name, detail)
+        self.check_version(resource, record, obj)
+        self.prepare_changed(resource, obj, old, options)
+        return self.finish_update(resource, record, obj, options)
+
+    def check_version(self, resource: Resource, record: Record, obj: Object) -> None:
+        """Optimistic concurrency; raises ApiError 409, 422."""
+        plural, group, name = resource.plural, resource.group, record.key[1]
         version = obj["metadata"].get("resourceVersion")
         if not version or version == "0":
             problem = FieldError(INVALID, "metadata.resourceVersion", 0, "must be specified for an update")
@@ -192,8 +203,6 @@ class Writes:
             if not version.isdigit():
                 raise unknown(f'strconv.ParseUint: parsing "{version}": invalid syntax')
             raise conflict(plural, group, name, _MODIFIED)
-        self.prepare_changed(resource, obj, old, options)
-        return self.finish_update(resource, record, obj, options)
 
     def prepare_changed(self, resource: Resource, obj: Object, old: Object, options: WriteOptions) -> None:
         """Everything between the precondition and the commit of an update."""

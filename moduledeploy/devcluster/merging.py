@@ -1,0 +1,137 @@
+"""Typed values compared, merged and pruned field by field.
+
+Follows sigs.k8s.io/structured-merge-diff typed (merge.go, compare.go, remove.go, tofieldset.go).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from moduledeploy.devcluster.levels import Part, Schema, divide, field_schema, parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from moduledeploy.devcluster.fieldpaths import Path
+
+
+@attrs.define
+class Comparison:
+    """What differs between two values."""
+
+    added: set[Path] = attrs.field(factory=set)
+    modified: set[Path] = attrs.field(factory=set)
+    removed: set[Path] = attrs.field(factory=set)
+
+    def changed(self) -> set[Path]:
+        """What the newer value has that the older had not or had otherwise."""
+        return self.added | self.modified
+
+
+def compare(schema: Schema, old: Any, new: Any) -> Comparison:
+    """Compare two objects of one schema."""
+    out = Comparison()
+    _compare(schema, old, new, (), out, root=True)
+    return out
+
+
+def _compare(schema: Schema, old: Any, new: Any, path: Path, out: Comparison, *, root: bool = False) -> None:
+    if old == new and type(old) is type(new):
+        return
+    form = parts(schema, new)
+    if form == "whole" or form != parts(schema, old):
+        out.modified.add(path)
+        return
+    before = {part.element: part for part in divide(schema, old, root=root)}
+    for part in divide(schema, new, root=root):
+        here = (*path, part.element)
+        former = before.pop(part.element, None)
+        if former is None:
+            out.added.update(_all_paths(part.schema, part.value, here))
+        else:
+            _compare(part.schema, former.value, part.value, here, out)
+    for element, part in before.items():
+        out.removed.update(_all_paths(part.schema, part.value, (*path, element)))
+
+
+def _all_paths(schema: Schema, value: Any, path: Path) -> Iterator[Path]:
+    """The path of a value and of everything in it."""
+    yield path
+    if parts(schema, value) != "whole":
+        for part in divide(schema, value):
+            yield from _all_paths(part.schema, part.value, (*path, part.element))
+
+
+def owned_paths(schema: Schema, value: Any) -> set[Path]:
+    """The fields that an intent speaks of: its leaves, its list items and its empty containers."""
+    return set(_owned(schema, value, (), root=True))
+
+
+def _owned(schema: Schema, value: Any, path: Path, *, root: bool = False) -> Iterator[Path]:
+    form = parts(schema, value)
+    if form == "whole" or not value:
+        yield path
+        return
+    for part in divide(schema, value, root=root):
+        here = (*path, part.element)
+        if form == "keyed":
+            yield here
+        yield from _owned(part.schema, part.value, here)
+
+
+def merge(schema: Schema, live: Any, intent: Any, *, root: bool = False) -> Any:
+    """The live value with the intent merged in; lists keep the live order where the intent doesn't say otherwise."""
+    form = parts(schema, intent)
+    if form == "whole" or form != parts(schema, live):
+        return intent
+    if form == "fields":
+        merged = dict(live)
+        for name, value in intent.items():
+            merged[name] = merge(field_schema(schema, name, root=root), live[name], value) if name in live else value
+        return merged
+    return _merge_list(list(divide(schema, live)), list(divide(schema, intent)))
+
+
+def _merge_list(live: list[Part], intent: list[Part]) -> list[Any]:
+    """Items of the intent in its order; live items between them stay behind the item that they followed."""
+    wanted = {part.element: part for part in intent}
+    present = {part.element: part for part in live}
+    out: list[Any] = []
+    upcoming = list(intent)
+
+    def take() -> str:
+        part = upcoming.pop(0)
+        former = present.get(part.element)
+        out.append(merge(part.schema, former.value, part.value) if former is not None else part.value)
+        return part.element
+
+    for part in live:
+        if part.element not in wanted:
+            out.append(part.value)
+        elif any(other.element == part.element for other in upcoming):
+            while take() != part.element:
+                pass
+    while upcoming:
+        take()
+    return out
+
+
+def remove(schema: Schema, value: Any, paths: set[Path]) -> Any:
+    """The value without the parts at these paths."""
+    return _remove(schema, value, paths, (), root=True) if paths else value
+
+
+def _remove(schema: Schema, value: Any, paths: set[Path], path: Path, *, root: bool = False) -> Any:
+    form = parts(schema, value)
+    if form == "whole":
+        return value
+    kept: list[Part] = []
+    for part in divide(schema, value, root=root):
+        here = (*path, part.element)
+        if here not in paths:
+            kept.append(attrs.evolve(part, value=_remove(part.schema, part.value, paths, here)))
+    if form == "fields":
+        return {part.element[2:]: part.value for part in kept}
+    return [part.value for part in kept]
