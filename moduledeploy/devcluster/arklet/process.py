@@ -12,6 +12,7 @@ from moduledeploy.devcluster.arklet.jars import RECORDED_FOLDER
 from moduledeploy.devcluster.arklet.machine import SimulatedArklet
 from moduledeploy.devcluster.arklet.wire import ArkletPorts
 from moduledeploy.runtime.clock import SystemClock
+from moduledeploy.runtime.log import configure_logging
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -32,6 +33,7 @@ async def run_arklet(address: str) -> None:
     Raises `ValueError` for an address that isn't loopback, OSError for one that is taken.
     """
     host, port = parse_address(address)
+    configure_logging(level="warning", output="text")
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with ArkletPorts() as ports:
             arklet = SimulatedArklet(identity=host, clock=SystemClock(), spawn=ports.spawn, folder=RECORDED_FOLDER)

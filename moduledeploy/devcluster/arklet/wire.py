@@ -109,7 +109,7 @@ class ArkletPorts:
             scope.cancel()
 
     def _accept(self, port: _Port) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+        with contextlib.suppress(OSError):  # the client is gone again, or this process has too many files open
             connection, _ = port.listener.accept()
             connection.setblocking(False)
             self._tasks.start_soon(self._serve, port, connection, port.deal())

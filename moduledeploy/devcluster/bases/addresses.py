@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import resource
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
 
 NETWORK: Final = ipaddress.IPv4Network("127.1.0.0/16")
 _LOOPBACK: Final = ipaddress.IPv4Network("127.0.0.0/8")
+
+
+def allow_many_sockets() -> None:
+    """Let this process listen on as many addresses as the system permits: the usual limit is 1024 open files."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class AddressesExhausted(Exception):

@@ -10,7 +10,7 @@ import attrs
 import msgspec
 
 from moduledeploy.devcluster.arklet import ArkletPorts, Effects, SimulatedArklet
-from moduledeploy.devcluster.bases.addresses import AddressPool
+from moduledeploy.devcluster.bases.addresses import AddressPool, allow_many_sockets
 from moduledeploy.devcluster.bases.kubelet import Kubelet
 from moduledeploy.devcluster.bases.nodes import node_names, node_object, node_status
 from moduledeploy.devcluster.bases.pods import Node, Pod
@@ -124,22 +124,27 @@ class LocalBases:
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Create the nodes, then play kubelet and Arklet for the pods of ReplicaSets."""
-        self._api.writes.admissions.append(schedule_at_birth(self._turns.__next__))
+        allow_many_sockets()
         for name in self._names:
             if self._api.find("nodes", name) is None:
                 self._api.create("nodes", node_object(name))
-        async with self._ports, anyio.create_task_group() as tasks:
-            tasks.start_soon(self._follow_pods)
-            tasks.start_soon(self._follow_nodes)
-            task_status.started()
-            await run_workers(
-                self._queue,
-                self._kubelet.sync,
-                count=_WORKERS,
-                timeout_s=_PASS_TIMEOUT_S,
-                metrics=self._metrics.reconcile,
-                clock=self._clock,
-            )
+        admissions, assign = self._api.writes.admissions, schedule_at_birth(self._turns.__next__)
+        admissions.append(assign)
+        try:
+            async with self._ports, anyio.create_task_group() as tasks:
+                tasks.start_soon(self._follow_pods)
+                tasks.start_soon(self._follow_nodes)
+                task_status.started()
+                await run_workers(
+                    self._queue,
+                    self._kubelet.sync,
+                    count=_WORKERS,
+                    timeout_s=_PASS_TIMEOUT_S,
+                    metrics=self._metrics.reconcile,
+                    clock=self._clock,
+                )
+        finally:
+            admissions.remove(assign)
 
     def arklet(self, namespace: str, name: str) -> SimulatedArklet:
         """The Arklet of a pod that is played; raises KeyError."""

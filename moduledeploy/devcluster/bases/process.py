@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from moduledeploy.devcluster.arklet import ArkletPorts
-from moduledeploy.devcluster.bases.addresses import AddressPool
+from moduledeploy.devcluster.bases.addresses import AddressPool, allow_many_sockets
 from moduledeploy.devcluster.bases.kubelet import Kubelet
 from moduledeploy.devcluster.bases.remote import RemoteCluster
 from moduledeploy.kube.config import load_credentials
@@ -17,9 +17,12 @@ from moduledeploy.kube.queue import Queue
 from moduledeploy.kube.transport import Transport
 from moduledeploy.kube.worker import Done, RequeueAfter, run_workers
 from moduledeploy.runtime.clock import SystemClock
+from moduledeploy.runtime.log import configure_logging
 from moduledeploy.runtime.metrics import Metrics
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskStatus
+
     from moduledeploy.kube.resources import ObjectKey
 
 _WORKERS: Final = 16
@@ -36,12 +39,13 @@ async def run_bases(
 ) -> None:
     """Play kubelet and Arklet for base pods until SIGTERM or SIGINT; one line on standard output tells it is ready.
 
-    With a label selector every pod it selects is played, without one every pod of a ReplicaSet whose address isn't a real
-    kubelet's.  Raises `ConfigError` without a usable kubeconfig.
+    With a label selector every pod it selects is played, without one every pod of a ReplicaSet, but none whose address
+    is a real kubelet's.  Raises `ConfigError` without a usable kubeconfig.
     """
+    configure_logging(level="warning", output="text")
+    allow_many_sockets()
     metrics, clock = Metrics(), SystemClock()
     credentials = await load_credentials(kubeconfig=kubeconfig)
-    queue: Queue[ObjectKey] = Queue(name="bases", metrics=metrics.queue)
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with (
             Transport(credentials=credentials, user_agent="moduledeploy-devbases", metrics=metrics.client) as transport,
@@ -49,27 +53,32 @@ async def run_bases(
             anyio.create_task_group() as tasks,
         ):
             cluster = RemoteCluster(transport=transport, metrics=metrics, selector=selector, nodes=nodes, clock=clock)
+            addresses = AddressPool(reuse=reuse_addresses)
             kubelet = Kubelet(
-                cluster=cluster,
-                ports=ports,
-                clock=clock,
-                start_delay_s=start_delay_s,
-                addresses=AddressPool(reuse=reuse_addresses),
+                cluster=cluster, ports=ports, clock=clock, start_delay_s=start_delay_s, addresses=addresses
             )
-
-            async def play(key: ObjectKey) -> Done | RequeueAfter:
-                if (pod := cluster.pod(key)) is not None and pod.spec.nodeName:
-                    await cluster.ensure_node(pod.spec.nodeName)
-                return await kubelet.sync(key)
-
-            async def work() -> None:
-                await run_workers(
-                    queue, play, count=_WORKERS, timeout_s=_PASS_TIMEOUT_S, metrics=metrics.reconcile, clock=clock
-                )
-
-            await tasks.start(cluster.run, queue.add)
-            tasks.start_soon(work)
+            await tasks.start(_play, cluster, kubelet, metrics)
             sys.stdout.write(f"bases ready on {credentials.host}\n")
             sys.stdout.flush()
             await anext(aiter(signals))
             tasks.cancel_scope.cancel()
+
+
+async def _play(
+    cluster: RemoteCluster,
+    kubelet: Kubelet,
+    metrics: Metrics,
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    queue: Queue[ObjectKey] = Queue(name="bases", metrics=metrics.queue)
+
+    async def sync(key: ObjectKey) -> Done | RequeueAfter:
+        if (pod := cluster.pod(key)) is not None and pod.spec.nodeName:
+            await cluster.ensure_node(pod.spec.nodeName)
+        return await kubelet.sync(key)
+
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(cluster.run, queue.add)
+        task_status.started()
+        await run_workers(queue, sync, count=_WORKERS, timeout_s=_PASS_TIMEOUT_S, metrics=metrics.reconcile)

@@ -37,59 +37,50 @@ async def run_controllers(
     api: LocalApi, *, clock: Clock | None = None, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
     """Run the controllers of an embedded cluster until cancelled; calls `started()` once they follow it."""
-    feeds, start = Feeds(api), _Start(metrics=Metrics(), clock=clock or SystemClock())
-    pods, sets, nodes = feeds.get("pods"), feeds.get("replicasets.apps"), feeds.get("nodes")
-    namespaces, deployments, replicasets, slices = (
-        start.queue(name) for name in ("namespace", "deployment", "replicaset", "endpointslice")
-    )
-    garbage: Queue[Item] = Queue(name="garbagecollector", metrics=start.metrics.queue, clock=start.clock)
-    syncs = (
-        (
-            namespaces,
-            Namespaces(
-                api=api, namespaces=feeds.get("namespaces"), accounts=feeds.get("serviceaccounts"), queue=namespaces
-            ).sync,
-        ),
-        (
-            deployments,
-            Deployments(
-                api=api, deployments=feeds.get("deployments.apps"), sets=sets, pods=pods, queue=deployments
-            ).sync,
-        ),
-        (replicasets, ReplicaSets(api=api, sets=sets, pods=pods, queue=replicasets, clock=start.clock).sync),
-        (
-            slices,
-            EndpointSlices(
-                api=api,
-                services=feeds.get("services"),
-                pods=pods,
-                nodes=nodes,
-                slices=feeds.get("endpointslices.discovery.k8s.io"),
-                queue=slices,
-            ).sync,
-        ),
-    )
-    LostNodes(api=api, nodes=nodes, pods=pods)
-    collector = Garbage(api=api, feeds=feeds, queue=garbage)
+    manager = _Manager(api=api, feeds=Feeds(api), clock=clock or SystemClock(), metrics=Metrics())
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(feeds.run)
-        for queue, sync in syncs:
-            start.worker(tasks, queue, sync)
-        start.worker(tasks, garbage, collector.sync)
+        manager.start(tasks)
         task_status.started()
 
 
 @attrs.frozen(kw_only=True)
-class _Start:
+class _Manager:
     """What every controller is started with; one worker each, for calls on the API don't wait."""
 
-    metrics: Metrics
+    api: LocalApi
+    feeds: Feeds
     clock: Clock
+    metrics: Metrics
 
-    def queue(self, name: str) -> Queue[Key]:
+    def start(self, tasks: TaskGroup) -> None:
+        self._start_workloads(tasks)
+        self._start_services(tasks)
+        namespaces: Queue[Key] = self._queue("namespace")
+        feeds = {"namespaces": self.feeds.get("namespaces"), "accounts": self.feeds.get("serviceaccounts")}
+        self._work(tasks, namespaces, Namespaces(api=self.api, queue=namespaces, **feeds).sync)
+        LostNodes(api=self.api, nodes=self.feeds.get("nodes"), pods=self.feeds.get("pods"))
+        garbage: Queue[Item] = self._queue("garbagecollector")
+        self._work(tasks, garbage, Garbage(api=self.api, feeds=self.feeds, queue=garbage).sync)
+        tasks.start_soon(self.feeds.run)
+
+    def _start_workloads(self, tasks: TaskGroup) -> None:
+        feeds = {"sets": self.feeds.get("replicasets.apps"), "pods": self.feeds.get("pods")}
+        sets: Queue[Key] = self._queue("replicaset")
+        self._work(tasks, sets, ReplicaSets(api=self.api, queue=sets, clock=self.clock, **feeds).sync)
+        feeds["deployments"] = self.feeds.get("deployments.apps")
+        deployments: Queue[Key] = self._queue("deployment")
+        self._work(tasks, deployments, Deployments(api=self.api, queue=deployments, **feeds).sync)
+
+    def _start_services(self, tasks: TaskGroup) -> None:
+        queue: Queue[Key] = self._queue("endpointslice")
+        feeds = {name: self.feeds.get(name) for name in ("services", "pods", "nodes")}
+        feeds["slices"] = self.feeds.get("endpointslices.discovery.k8s.io")
+        self._work(tasks, queue, EndpointSlices(api=self.api, queue=queue, **feeds).sync)
+
+    def _queue(self, name: str) -> Queue[K]:
         return Queue(name=name, metrics=self.metrics.queue, clock=self.clock)
 
-    def worker(self, tasks: TaskGroup, queue: Queue[K], sync: Callable[[K], Awaitable[Done | RequeueAfter]]) -> None:
+    def _work(self, tasks: TaskGroup, queue: Queue[K], sync: Callable[[K], Awaitable[Done | RequeueAfter]]) -> None:
         async def work() -> None:
             await run_workers(
                 queue, sync, count=1, timeout_s=_PASS_TIMEOUT_S, metrics=self.metrics.reconcile, clock=self.clock
