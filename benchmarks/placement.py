@@ -30,7 +30,8 @@ import attrs
 from rich.console import Console
 from rich.table import Table
 
-from moduledeploy.placement import Base, Policy, Pool
+from moduledeploy.api.spec import SchedulingPolicy
+from moduledeploy.placement import Base, Pool
 
 CAP: Final = 50
 ROUNDS, MAX_ROUNDS, SMALL = 7, 50, 200_000  # more rounds where one is short
@@ -83,7 +84,7 @@ class Load:
 
     bases: int
     deployments: int
-    policy: Policy
+    policy: SchedulingPolicy
     is_batch: bool
     in_turns: bool = False
     is_shuffled: bool = False
@@ -158,7 +159,7 @@ def measure(load: Load, target: float | None = None) -> Row:
 
 def against_sort(bases: int) -> Row:
     """Single calls beside sorting all bases for each."""
-    load = Load(bases=bases, deployments=1, policy=Policy.SCATTER, is_batch=False)
+    load = Load(bases=bases, deployments=1, policy=SchedulingPolicy.SCATTER, is_batch=False)
     ours = load.replicas / statistics.median(seconds(load.prepare()) for _ in range(ROUNDS))
     _, uids = fresh_pool(bases)
     modules: dict[str, set[str]] = {uid: set() for uid in uids}
@@ -235,9 +236,9 @@ def growth(small: Row, large: Row) -> Row:
 
 def rows(sizes: tuple[int, ...]) -> Iterator[Row]:
     """Every row, as it is measured."""
-    grown: dict[tuple[Policy, bool], Row] = {}
+    grown: dict[tuple[SchedulingPolicy, bool], Row] = {}
     for bases in sizes:
-        for policy in Policy:
+        for policy in SchedulingPolicy:
             for is_batch in (True, False):
                 target = (BATCH_TARGET if is_batch else SINGLE_TARGET) if bases == 10_000 else None
                 row = measure(Load(bases=bases, deployments=PER_BASE, policy=policy, is_batch=is_batch), target)
@@ -251,11 +252,11 @@ def rows(sizes: tuple[int, ...]) -> Iterator[Row]:
         yield missing(bases)
     many = functools.partial(Load, bases=10_000)
     for deployments in DEPLOYMENTS:
-        for policy, is_batch in itertools.product(Policy, (True, False)):
+        for policy, is_batch in itertools.product(SchedulingPolicy, (True, False)):
             yield measure(many(deployments=deployments, policy=policy, is_batch=is_batch))
     for is_batch in (True, False):
-        yield measure(many(deployments=100, policy=Policy.SCATTER, is_batch=is_batch, in_turns=True))
-        yield measure(many(deployments=PER_BASE, policy=Policy.SCATTER, is_batch=is_batch, is_shuffled=True))
+        yield measure(many(deployments=100, policy=SchedulingPolicy.SCATTER, is_batch=is_batch, in_turns=True))
+        yield measure(many(deployments=PER_BASE, policy=SchedulingPolicy.SCATTER, is_batch=is_batch, is_shuffled=True))
 
 
 def table(found: list[Row]) -> Table:

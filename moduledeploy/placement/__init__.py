@@ -6,7 +6,7 @@ It reads no clock, does no I/O, and knows nothing of versions, batches or budget
 """
 
 from moduledeploy.placement.bases import Base, Obstacle
-from moduledeploy.placement.decision import Placement, Policy, Reason, Refusal, unavailable
+from moduledeploy.placement.decision import Placement, Reason, Refusal, unavailable
 from moduledeploy.placement.pool import Pool, Verdict
 
-__all__ = ["Base", "Obstacle", "Placement", "Policy", "Pool", "Reason", "Refusal", "Verdict", "unavailable"]
+__all__ = ["Base", "Obstacle", "Placement", "Pool", "Reason", "Refusal", "Verdict", "unavailable"]

@@ -7,7 +7,6 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
-from moduledeploy.api.spec import SchedulingPolicy as Policy
 from moduledeploy.placement.bases import Obstacle
 
 

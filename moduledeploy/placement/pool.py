@@ -7,8 +7,9 @@ from typing import TypeAlias
 
 import attrs
 
+from moduledeploy.api.spec import SchedulingPolicy
 from moduledeploy.placement.bases import Base
-from moduledeploy.placement.decision import Placement, Policy, Reason, Refusal
+from moduledeploy.placement.decision import Placement, Reason, Refusal
 from moduledeploy.placement.ranking import Ranking
 from moduledeploy.placement.roster import Roster
 from moduledeploy.placement.seats import Seat
@@ -62,7 +63,7 @@ class Pool:
         return 0 if seat is None else seat.count
 
     def place(
-        self, module_name: str, count: int, policy: Policy, *, exclude: Collection[str] = frozenset()
+        self, module_name: str, count: int, policy: SchedulingPolicy, *, exclude: Collection[str] = frozenset()
     ) -> Placement:
         """The best `count` different bases that can take the module, each assumed to have it from now on.
 
@@ -81,9 +82,9 @@ class Pool:
             return Placement(tuple(chosen), count - len(chosen), roster.reasons(module_name, self._ranking.open))
         return Placement(tuple(chosen))
 
-    def removal_order(self, uids: Iterable[str], policy: Policy) -> list[str]:
+    def removal_order(self, uids: Iterable[str], policy: SchedulingPolicy) -> list[str]:
         """These bases in the order in which scaling down empties them: the reverse of placing, unknown ones first."""
-        sign = 1 if policy is Policy.SCATTER else -1
+        sign = 1 if policy is SchedulingPolicy.SCATTER else -1
 
         def rank(uid: str) -> tuple[int, int, str]:
             seat = self._roster.find(uid)

@@ -8,13 +8,13 @@ from typing import Final
 
 import attrs
 
-from moduledeploy.placement.decision import Policy
+from moduledeploy.api.spec import SchedulingPolicy
 from moduledeploy.placement.levels import Level, Tier
 from moduledeploy.placement.marks import Marks
 from moduledeploy.placement.roster import NAMELESS, Holders
 from moduledeploy.placement.seats import Seat
 
-_SCATTER: Final = Policy.SCATTER  # looking up an enum's member takes longer than pushing a base
+_SCATTER: Final = SchedulingPolicy.SCATTER  # looking up an enum's member takes longer than pushing a base
 _TOLERATED_ASIDE: Final = 64
 _NOBODY: Final = Seat("", -1)  # what the key of a base that is gone stands for
 
@@ -60,7 +60,7 @@ class Ranking:
         self,
         module_name: str,
         count: int,
-        policy: Policy,
+        policy: SchedulingPolicy,
         exclude: Collection[str],
         holders: MutableMapping[Seat, Holders],
     ) -> list[str]:

@@ -8,7 +8,8 @@ from typing import Literal
 
 import attrs
 
-from moduledeploy.placement import Base, Obstacle, Placement, Policy, Reason, Refusal, Verdict
+from moduledeploy.api.spec import SchedulingPolicy
+from moduledeploy.placement import Base, Obstacle, Placement, Reason, Refusal, Verdict
 
 NAMELESS = None
 
@@ -63,11 +64,11 @@ class NaivePool:
             return Refusal.AT_CAP
         return Refusal.EXCLUDED if base.uid in exclude else None
 
-    def rank(self, base: Base, policy: Policy) -> tuple[bool, int, str, str]:
-        sign = 1 if policy is Policy.SCATTER else -1
+    def rank(self, base: Base, policy: SchedulingPolicy) -> tuple[bool, int, str, str]:
+        sign = 1 if policy is SchedulingPolicy.SCATTER else -1
         return not base.is_newest, sign * self.count(base.uid), base.name, base.uid
 
-    def place(self, module_name: str, count: int, policy: Policy, *, exclude: Collection[str]) -> Placement:
+    def place(self, module_name: str, count: int, policy: SchedulingPolicy, *, exclude: Collection[str]) -> Placement:
         able = [base for base in self.bases.values() if self.verdict(base, module_name, exclude) is None]
         chosen = sorted(able, key=lambda base: self.rank(base, policy))[: max(count, 0)]
         for base in chosen:
@@ -80,7 +81,7 @@ class NaivePool:
             reasons[verdict] += 1
         return Placement(tuple(base.uid for base in chosen), unplaced, reasons)
 
-    def removal_order(self, uids: Iterable[str], policy: Policy) -> list[str]:
+    def removal_order(self, uids: Iterable[str], policy: SchedulingPolicy) -> list[str]:
         unknown = sorted((uid for uid in uids if uid not in self.bases), reverse=True)
         known = [self.bases[uid] for uid in uids if uid in self.bases]
         known.sort(key=lambda base: self.rank(base, policy), reverse=True)

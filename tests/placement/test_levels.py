@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from moduledeploy.placement import Base, Policy, Pool
+from moduledeploy.api.spec import SchedulingPolicy
+from moduledeploy.placement import Base, Pool
 from moduledeploy.placement.levels import Tier
 from moduledeploy.placement.marks import BLOCK_BITS, Marks
 from moduledeploy.placement.seats import Seat
@@ -54,7 +55,7 @@ def test_a_base_that_goes_up_and_down_for_ever_leaves_no_heap_of_keys() -> None:
         pool.remove_module("a", "orders", "orders-1")
 
     pool.check_invariants()  # counts the stale entries of every level
-    assert pool.place("orders", 3, Policy.STACKING).bases == ("a", "b")
+    assert pool.place("orders", 3, SchedulingPolicy.STACKING).bases == ("a", "b")
 
 
 def test_marks_tell_who_is_in_one_set_and_not_in_another() -> None:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from moduledeploy.placement import Base, Obstacle, Placement, Policy, Pool, Refusal
+from moduledeploy.api.spec import SchedulingPolicy
+from moduledeploy.placement import Base, Obstacle, Placement, Pool, Refusal
 from tests.placement.naive import OBSTACLES, NaivePool
 
 
@@ -26,7 +27,7 @@ def test_scatter_takes_the_base_with_the_fewest_modules() -> None:
     pool.add_module("uid-b", "stock", "stock-2")
     pool.add_module("uid-b", "users", "users-1")
 
-    assert names_of(pool.place("orders", 3, Policy.SCATTER)) == ["c", "a", "b"]
+    assert names_of(pool.place("orders", 3, SchedulingPolicy.SCATTER)) == ["c", "a", "b"]
 
 
 def test_stacking_takes_the_base_with_the_most_modules_below_its_cap() -> None:
@@ -35,22 +36,22 @@ def test_stacking_takes_the_base_with_the_most_modules_below_its_cap() -> None:
     pool.add_module("uid-c", "stock", "stock-2")
     pool.add_module("uid-c", "users", "users-1")
 
-    assert names_of(pool.place("orders", 2, Policy.STACKING)) == ["b", "a"]
+    assert names_of(pool.place("orders", 2, SchedulingPolicy.STACKING)) == ["b", "a"]
 
 
-@pytest.mark.parametrize("policy", Policy)
-def test_ties_go_by_name_whatever_the_order_of_joining(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", SchedulingPolicy)
+def test_ties_go_by_name_whatever_the_order_of_joining(policy: SchedulingPolicy) -> None:
     pool = pool_of("base-10", "base-2", "base-1", "base-1-x")
 
     assert names_of(pool.place("orders", 4, policy)) == ["base-1", "base-1-x", "base-10", "base-2"]
 
 
-@pytest.mark.parametrize("policy", Policy)
-def test_bases_of_the_newest_replicaset_go_first(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", SchedulingPolicy)
+def test_bases_of_the_newest_replicaset_go_first(policy: SchedulingPolicy) -> None:
     pool = Pool()
     pool.set_base(Base(uid="old", name="a", is_newest=False))
     pool.set_base(Base(uid="new", name="b"))
-    pool.add_module("new" if policy is Policy.SCATTER else "old", "stock", "stock-1")
+    pool.add_module("new" if policy is SchedulingPolicy.SCATTER else "old", "stock", "stock-1")
 
     assert pool.place("orders", 2, policy).bases == ("new", "old")
 
@@ -58,15 +59,15 @@ def test_bases_of_the_newest_replicaset_go_first(policy: Policy) -> None:
 def test_a_decision_counts_at_once() -> None:
     pool = pool_of("a", "b", cap=1)
 
-    first = pool.place("orders", 1, Policy.STACKING)
-    second = pool.place("stock", 2, Policy.STACKING)
+    first = pool.place("orders", 1, SchedulingPolicy.STACKING)
+    second = pool.place("stock", 2, SchedulingPolicy.STACKING)
 
     assert (names_of(first), names_of(second), second.unplaced) == (["a"], ["b"], 1)
 
 
 def test_a_seen_module_takes_the_place_of_its_assumption() -> None:
     pool = pool_of("a")
-    (uid,) = pool.place("orders", 1, Policy.SCATTER).bases
+    (uid,) = pool.place("orders", 1, SchedulingPolicy.SCATTER).bases
     pool.assume(uid, "orders", "orders-1")
 
     pool.add_module(uid, "orders", "orders-1")
@@ -77,17 +78,17 @@ def test_a_seen_module_takes_the_place_of_its_assumption() -> None:
 
 def test_a_forgotten_assumption_frees_the_base() -> None:
     pool = pool_of("a", cap=1)
-    (uid,) = pool.place("orders", 1, Policy.SCATTER).bases
+    (uid,) = pool.place("orders", 1, SchedulingPolicy.SCATTER).bases
     pool.assume(uid, "orders", "orders-1")
 
     pool.forget(uid, "orders", "orders-1")
 
-    assert names_of(pool.place("stock", 1, Policy.SCATTER)) == ["a"]
+    assert names_of(pool.place("stock", 1, SchedulingPolicy.SCATTER)) == ["a"]
 
 
 def test_a_nameless_assumption_is_forgotten_too() -> None:
     pool = pool_of("a")
-    (uid,) = pool.place("orders", 1, Policy.SCATTER).bases
+    (uid,) = pool.place("orders", 1, SchedulingPolicy.SCATTER).bases
 
     pool.forget(uid, "orders", "orders-1")
 
@@ -112,7 +113,7 @@ def test_modules_told_before_their_base_count() -> None:
 
     pool.set_base(Base(uid="uid-a", name="a", cap=1))
 
-    assert pool.place("stock", 1, Policy.SCATTER).obstacles == {Refusal.AT_CAP: 1}
+    assert pool.place("stock", 1, SchedulingPolicy.SCATTER).obstacles == {Refusal.AT_CAP: 1}
 
 
 def test_a_base_that_comes_back_still_has_what_was_not_removed() -> None:
@@ -122,7 +123,7 @@ def test_a_base_that_comes_back_still_has_what_was_not_removed() -> None:
     pool.remove_base("uid-a")
     pool.set_base(Base(uid="uid-a", name="a"))
 
-    assert pool.place("orders", 1, Policy.SCATTER).obstacles == {Refusal.HAS_MODULE: 1}
+    assert pool.place("orders", 1, SchedulingPolicy.SCATTER).obstacles == {Refusal.HAS_MODULE: 1}
 
 
 def test_a_name_that_comes_back_under_another_uid_is_another_base() -> None:
@@ -133,7 +134,7 @@ def test_a_name_that_comes_back_under_another_uid_is_another_base() -> None:
 
     pool.remove_base("1")
 
-    assert pool.place("orders", 1, Policy.SCATTER).bases == ("2",)
+    assert pool.place("orders", 1, SchedulingPolicy.SCATTER).bases == ("2",)
 
 
 def test_a_cap_that_is_lowered_below_the_count_closes_the_base_and_takes_nothing_away() -> None:
@@ -143,15 +144,15 @@ def test_a_cap_that_is_lowered_below_the_count_closes_the_base_and_takes_nothing
 
     pool.set_base(Base(uid="uid-a", name="a", cap=1))
 
-    assert pool.place("orders", 1, Policy.SCATTER).obstacles == {Refusal.AT_CAP: 1}
+    assert pool.place("orders", 1, SchedulingPolicy.SCATTER).obstacles == {Refusal.AT_CAP: 1}
     assert pool.count("uid-a") == 2
 
 
 def test_excluded_bases_are_passed_over_once() -> None:
     pool = pool_of("a", "b")
 
-    assert names_of(pool.place("orders", 1, Policy.SCATTER, exclude={"uid-a"})) == ["b"]
-    assert names_of(pool.place("orders", 1, Policy.SCATTER)) == ["a"]
+    assert names_of(pool.place("orders", 1, SchedulingPolicy.SCATTER, exclude={"uid-a"})) == ["b"]
+    assert names_of(pool.place("orders", 1, SchedulingPolicy.SCATTER)) == ["a"]
 
 
 def test_the_message_counts_every_base_under_one_reason() -> None:
@@ -162,7 +163,7 @@ def test_the_message_counts_every_base_under_one_reason() -> None:
         pool.add_module(f"uid-{name}", "stock", f"stock-{name}")
         pool.add_module(f"uid-{name}", "users", f"users-{name}")
 
-    placement = pool.place("orders", 2, Policy.SCATTER)
+    placement = pool.place("orders", 2, SchedulingPolicy.SCATTER)
 
     assert placement.unplaced == 2
     assert placement.message == "0/5 bases are available: 2 at max-module-count, 3 already have the module."
@@ -173,17 +174,17 @@ def test_an_obstacle_of_the_base_itself_comes_before_what_is_on_it() -> None:
     pool.add_module("uid-a", "orders", "orders-1")
     pool.set_base(Base(uid="uid-a", name="a", cap=1, obstacle=Obstacle.NOT_READY))
 
-    placement = pool.place("orders", 1, Policy.SCATTER, exclude={"uid-a"})
+    placement = pool.place("orders", 1, SchedulingPolicy.SCATTER, exclude={"uid-a"})
 
     assert placement.message == "0/1 bases are available: 1 not ready."
 
 
 def test_a_pool_without_bases_says_so() -> None:
-    assert Pool().place("orders", 1, Policy.SCATTER).message == "0/0 bases are available."
+    assert Pool().place("orders", 1, SchedulingPolicy.SCATTER).message == "0/0 bases are available."
 
 
 def test_nothing_is_said_when_all_were_placed() -> None:
-    assert pool_of("a").place("orders", 1, Policy.SCATTER).message == ""
+    assert pool_of("a").place("orders", 1, SchedulingPolicy.SCATTER).message == ""
 
 
 def test_every_reason_has_its_words() -> None:
@@ -193,7 +194,7 @@ def test_every_reason_has_its_words() -> None:
     for obstacle in Obstacle:
         pool.set_base(Base(uid=obstacle, name=obstacle, obstacle=obstacle))
 
-    placement = pool.place("orders", 1, Policy.SCATTER, exclude={"uid-excluded"})
+    placement = pool.place("orders", 1, SchedulingPolicy.SCATTER, exclude={"uid-excluded"})
 
     assert placement.message == (
         "0/8 bases are available: 1 already have the module, 1 at max-module-count, 1 left out of this placement, "
@@ -208,8 +209,8 @@ def test_scaling_down_takes_the_reverse_of_placing() -> None:
     pool.set_base(Base(uid="uid-old", name="d", is_newest=False))
     uids = ["uid-a", "uid-b", "uid-c", "uid-old", "uid-gone"]
 
-    assert pool.removal_order(uids, Policy.SCATTER) == ["uid-gone", "uid-old", "uid-b", "uid-c", "uid-a"]
-    assert pool.removal_order(uids, Policy.STACKING) == ["uid-gone", "uid-old", "uid-c", "uid-a", "uid-b"]
+    assert pool.removal_order(uids, SchedulingPolicy.SCATTER) == ["uid-gone", "uid-old", "uid-b", "uid-c", "uid-a"]
+    assert pool.removal_order(uids, SchedulingPolicy.STACKING) == ["uid-gone", "uid-old", "uid-c", "uid-a", "uid-b"]
 
 
 def test_replacement_begins_with_the_emptiest_base() -> None:
@@ -251,7 +252,7 @@ def test_what_is_unknown_is_no_error(event: Callable[[Pool], None]) -> None:
     event(pool)
 
     pool.check_invariants()
-    assert names_of(pool.place("orders", 1, Policy.SCATTER)) == ["a"]
+    assert names_of(pool.place("orders", 1, SchedulingPolicy.SCATTER)) == ["a"]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -281,7 +282,11 @@ def test_a_long_history_on_a_larger_pool_ends_in_the_decisions_of_the_naive_plac
                 pool.forget(uid, module, holder)
                 naive.forget(uid, module, holder)
             case _:
-                count, policy, exclude = rng.choice((1, 1, 3, 20)), rng.choice(list(Policy)), rng.sample(uids, 2)
+                count, policy, exclude = (
+                    rng.choice((1, 1, 3, 20)),
+                    rng.choice(list(SchedulingPolicy)),
+                    rng.sample(uids, 2),
+                )
                 ours = pool.place(module, count, policy, exclude=exclude)
                 assert ours == naive.place(module, count, policy, exclude=exclude)
         if step % 1000 == 0:

@@ -6,14 +6,15 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from moduledeploy.placement import Base, Obstacle, Policy, Pool
+from moduledeploy.api.spec import SchedulingPolicy
+from moduledeploy.placement import Base, Obstacle, Pool
 from tests.placement.naive import OBSTACLES, NaivePool
 
 # Few of each, so that they collide; more UIDs than names, so that a name comes back under another UID.
 UIDS = st.sampled_from([f"uid-{number:02}" for number in range(12)])
 MODULES = st.sampled_from(["orders", "stock", "users", "web"])
 HOLDERS = st.sampled_from(["module-a", "module-b"])
-POLICIES = st.sampled_from(Policy)
+POLICIES = st.sampled_from(SchedulingPolicy)
 
 
 def name_of(uid: str) -> str:
@@ -63,20 +64,20 @@ class PoolMachine(RuleBasedStateMachine):
         self.naive.forget(uid, module, holder)
 
     @rule(module=MODULES, count=st.integers(-1, 8), policy=POLICIES, exclude=st.frozensets(UIDS, max_size=3))
-    def a_module_is_placed(self, module: str, count: int, policy: Policy, exclude: frozenset[str]) -> None:
+    def a_module_is_placed(self, module: str, count: int, policy: SchedulingPolicy, exclude: frozenset[str]) -> None:
         ours = self.pool.place(module, count, policy, exclude=exclude)
 
         assert ours == self.naive.place(module, count, policy, exclude=exclude)
 
     @rule(module=MODULES, policy=POLICIES)
-    def a_module_is_placed_one_by_one(self, module: str, policy: Policy) -> None:
+    def a_module_is_placed_one_by_one(self, module: str, policy: SchedulingPolicy) -> None:
         for _ in range(3):
             ours = self.pool.place(module, 1, policy)
 
             assert ours == self.naive.place(module, 1, policy, exclude=())
 
     @rule(uids=st.lists(UIDS, unique=True), policy=POLICIES)
-    def orders_are_equal(self, uids: list[str], policy: Policy) -> None:
+    def orders_are_equal(self, uids: list[str], policy: SchedulingPolicy) -> None:
         assert self.pool.removal_order(uids, policy) == self.naive.removal_order(uids, policy)
         assert self.pool.replacement_order(uids) == self.naive.replacement_order(uids)
 
