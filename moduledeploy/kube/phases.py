@@ -139,7 +139,9 @@ def advance(state: State, outcome: Outcome) -> Step:
         case Empty(prefers=prefers), Ended(is_synced=True) as ended:
             return _after_watch(Listed(ended.rv, prefers), ended)
         case Empty() as empty, Ended() as ended:
-            return Step(_reread(empty, ended.why), Pause.BACKOFF)
+            anew = _reread(empty, ended.why)
+            # Other means are no repetition: what failed once has not failed them.
+            return Step(anew, Pause.BACKOFF if anew.means is empty.means else Pause.NONE)
         case Paging() as paging, Ended(why=why):
             return Step(_same_page_or_anew(paging, why), Pause.BACKOFF)
         case Listed() as listed, Ended() as ended:
@@ -151,6 +153,10 @@ def advance(state: State, outcome: Outcome) -> Step:
 
 def _reread(empty: Empty, why: Failure) -> Empty:
     match why:
+        case Failure.TOO_LARGE if empty.means is Means.STREAM and not empty.rv:
+            # A storage that reports no progress (etcd before 3.5.8) leaves quiet kinds behind the stream's start for ever,
+            # and the server says so after three seconds. Pages don't need it.
+            return attrs.evolve(empty, means=Means.PAGES, prefers=Means.PAGES)
         case Failure.EXPIRED | Failure.TOO_LARGE:
             # Too old, or from a future that this server hasn't seen: whatever is newest is right.
             return attrs.evolve(empty, rv="")
