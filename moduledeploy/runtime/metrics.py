@@ -21,6 +21,61 @@ RECONCILE_RESULTS: Final = ("success", "error", "requeue", "requeue_after")
 ROLLOUT_RESULTS: Final = ("completed", "superseded", "rolled_back", "aborted", "failed")
 WAIT_REASONS: Final = ("confirmation", "paused", "interval")
 MODULE_OPERATIONS: Final = ("install", "replace", "uninstall")
+# The progress words of a ModuleDeployment's status.
+PHASES: Final = (
+    *("Init", "Executing", "WaitingForConfirmation", "GrayWaiting", "Paused"),
+    *("Completed", "Failed", "Aborted", "Terminating"),
+)
+UNSCHEDULABLE_REASONS: Final = (
+    *("NoMatchingBase", "BaseNotReady", "CapacityFull", "AlreadyInstalled"),
+    *("VersionConflict", "BaseTerminating", "BudgetHeld"),
+)
+
+# Gauges of one ModuleDeployment, labelled by namespace and moduledeployment: name, help, field of DeploymentRow.
+DEPLOYMENT_GAUGES: Final = (
+    ("moduledeploy_spec_replicas", "Replicas wanted; in peer mode the bases there are.", "spec_replicas"),
+    ("moduledeploy_spec_max_unavailable", "Replicas that may be missing, as a number.", "max_unavailable"),
+    ("moduledeploy_spec_paused", "1 while spec.pause is true.", "is_paused"),
+    ("moduledeploy_status_replicas", "Slots there are.", "replicas"),
+    ("moduledeploy_status_replicas_updated", "Slots of the newest revision.", "updated"),
+    ("moduledeploy_status_replicas_ready", "Slots with an active version on a Ready base.", "ready"),
+    ("moduledeploy_status_replicas_available", "Slots ready for minReadySeconds.", "available"),
+    ("moduledeploy_status_replicas_unavailable", "Slots missing or not available.", "unavailable"),
+    ("moduledeploy_status_replicas_updated_available", "Available slots of the newest revision.", "updated_available"),
+    ("moduledeploy_batches", "Batches of the rollout.", "batches"),
+    ("moduledeploy_batches_completed", "Batches that are done.", "batches_completed"),
+    ("moduledeploy_batch_current", "Number of the batch in progress, from 1.", "batch_current"),
+    ("moduledeploy_batch_replicas", "Replicas of the batch in progress.", "batch_replicas"),
+    ("moduledeploy_phase_start_timestamp_seconds", "When the present phase began.", "phase_start_at"),
+    ("moduledeploy_metadata_generation", "Generation of the spec.", "generation"),
+    ("moduledeploy_status_observed_generation", "Generation that the status speaks of.", "observed_generation"),
+)
+# The families that need labels of their own: name, help, labels.
+DEPLOYMENT_INFO: Final = (
+    "moduledeploy_moduledeployment",
+    "What a ModuleDeployment deploys and how.",
+    ("namespace", "moduledeployment", "module", "version", "strategy", "scheduling"),
+)
+PHASE_GAUGE: Final = (
+    "moduledeploy_phase",
+    "1 for the phase a ModuleDeployment is in, 0 for the others.",
+    ("namespace", "moduledeployment", "phase"),
+)
+UNSCHEDULABLE_GAUGE: Final = (
+    "moduledeploy_unschedulable_replicas",
+    "Replicas without a base, by why.",
+    ("namespace", "moduledeployment", "reason"),
+)
+SLOTS_GAUGE: Final = (
+    "moduledeploy_base_slots",
+    "Places for modules on the bases of one Deployment.",
+    ("namespace", "base", "state"),
+)
+DROPPED_OBJECTS_GAUGE: Final = (
+    "moduledeploy_metrics_dropped_objects",
+    "ModuleDeployments left out of the metrics for their number.",
+    (),
+)
 
 # controller-runtime, pkg/internal/controller/metrics.
 _RECONCILE_BUCKETS: Final = (
