@@ -67,7 +67,9 @@ def _check_intent(writes: Writes, resource: Resource, key: Key, intent: Any) -> 
     try:
         strict = resource.strategy.decode(copy_object({**intent, "metadata": {**meta}}), resource)
     except ApiError as error:
-        raise unknown(f"failed to create typed patch object ({key[0]}/{key[1]}; {resource.api_version}): {error}") from error
+        raise unknown(
+            f"failed to create typed patch object ({key[0]}/{key[1]}; {resource.api_version}): {error}"
+        ) from error
     if strict.unknown:
         problem = strict.unknown[0].removeprefix('unknown field "').removesuffix('"')
         raise unknown(
@@ -96,9 +98,7 @@ def _create(
     return writes.create_outcome(resource, key[0], body, attrs.evolve(options, managed=(managed, flow)))
 
 
-def _merge(
-    resource: Resource, live: Object, intent: Object, flow: Workflow, *, force: bool
-) -> tuple[Object, Managed]:
+def _merge(resource: Resource, live: Object, intent: Object, flow: Workflow, *, force: bool) -> tuple[Object, Managed]:
     schema = resource.strategy.schema()
     managed = Managed.read(live["metadata"].get("managedFields"))
     former = managed.fields.get(flow, set())
@@ -109,7 +109,9 @@ def _merge(
     difference = compare(schema, _bare(live), _bare(merged))
     changed = tracked(difference.changed())
     conflicts: dict[Workflow, set[Path]] = {
-        other: held & changed for other, held in managed.fields.items() if other != flow and not held.isdisjoint(changed)
+        other: held & changed
+        for other, held in managed.fields.items()
+        if other != flow and not held.isdisjoint(changed)
     }
     if conflicts and not force:
         raise conflict_error(managed, conflicts)
@@ -128,7 +130,13 @@ def _bare(obj: Object) -> Object:
 
 
 def _commit(
-    writes: Writes, resource: Resource, record: Record, obj: Object, managed: Managed, options: WriteOptions, flow: Workflow
+    writes: Writes,
+    resource: Resource,
+    record: Record,
+    obj: Object,
+    managed: Managed,
+    options: WriteOptions,
+    flow: Workflow,
 ) -> Outcome:
     obj["metadata"].pop("managedFields", None)
     writes.check_version(resource, record, obj)

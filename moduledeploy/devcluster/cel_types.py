@@ -20,7 +20,29 @@ if TYPE_CHECKING:
 _PACKAGE: Final = "schema"
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED: Final = frozenset(
-    ["true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while"]
+    [
+        "true",
+        "false",
+        "null",
+        "in",
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+    ]
 )
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _Proto = descriptor_pb2.FieldDescriptorProto
@@ -205,7 +227,9 @@ def to_cel(node: Node, value: Any) -> Any:
             return int(value)
         case "timestamp" if isinstance(value, str):
             instant = timestamp_pb2.Timestamp()
-            instant.FromDatetime(datetime.fromisoformat(value.upper() if "T" in value.upper() else value + "T00:00:00Z"))
+            instant.FromDatetime(
+                datetime.fromisoformat(value.upper() if "T" in value.upper() else value + "T00:00:00Z")
+            )
             return instant
         case "duration" if isinstance(value, str):
             parts = re.findall(r"([0-9.]+)(h|ms|m|s|us|µs|ns)", value)

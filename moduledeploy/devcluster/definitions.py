@@ -8,6 +8,7 @@ import attrs
 
 from moduledeploy.devcluster.builtin import BuiltInStrategy
 from moduledeploy.devcluster.cel import Compiler
+from moduledeploy.devcluster.columns import COLUMNS
 from moduledeploy.devcluster.custom import CustomStrategy
 from moduledeploy.devcluster.definition_rules import definition_changes, definition_problems
 from moduledeploy.devcluster.deletion import DeleteOptions
@@ -51,7 +52,7 @@ def resource() -> Resource:
     return Resource(
         group="apiextensions.k8s.io", version="v1", plural="customresourcedefinitions", kind="CustomResourceDefinition",
         namespaced=False, short_names=("crd", "crds"), categories=("api-extensions",), subresources=frozenset({"status"}),
-        strategy=strategy,
+        strategy=strategy, columns=COLUMNS["CustomResourceDefinition"],
     )  # fmt: skip
 
 

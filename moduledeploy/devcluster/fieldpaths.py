@@ -47,7 +47,7 @@ def from_fields_v1(node: Object, prefix: Path = ()) -> Iterator[Path]:
 def to_fields_v1(paths: Iterable[Path]) -> Object:
     """Paths as FieldsV1."""
     root: Object = {}
-    for path in sorted(paths, key=len):
+    for path in sorted(paths):
         node = root
         for element in path[:-1]:
             below = node.setdefault(element, {})

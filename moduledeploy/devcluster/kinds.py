@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moduledeploy.devcluster import pods, services, workloads
 from moduledeploy.devcluster.builtin import BuiltInStrategy
 from moduledeploy.devcluster.builtin_types import NOTATION
+from moduledeploy.devcluster.columns import COLUMNS
 from moduledeploy.devcluster.errors import FORBIDDEN, INVALID, REQUIRED, FieldError
 from moduledeploy.devcluster.events import EVENT_FIELDS, NewEventStrategy, event_fields, event_problems
 from moduledeploy.devcluster.gotypes import Types
@@ -32,7 +33,10 @@ def _kind(
     rules.setdefault("struct", TYPES.structs.get(kind))
     if "status" in rules["struct"].fields and "status" in more.get("subresources", ()):
         rules.setdefault("has_status", True)
-    return Resource(group=group, version=version, plural=plural, kind=kind, strategy=BuiltInStrategy(**rules), **more)
+    strategy = BuiltInStrategy(**rules)
+    return Resource(
+        group=group, version=version, plural=plural, kind=kind, strategy=strategy, columns=COLUMNS.get(kind), **more
+    )
 
 
 def _default_namespace(obj: Object) -> None:
@@ -274,6 +278,7 @@ def _new_events() -> Resource:
         selectable=EVENT_FIELDS,
         strategy=strategy,
         stored_in="events",
+        columns=COLUMNS["Event"],
     )
 
 

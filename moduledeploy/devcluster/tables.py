@@ -136,16 +136,12 @@ NAME: Final = Column(
     name="Name", format="name", cell=_name, description="Name of the object, unique within its namespace."
 )
 AGE: Final = Column(name="Age", cell=_age, description="Time since the object was created.")
-CREATED: Final = Column(name="Created At", type="date", cell=lambda obj, _: obj["metadata"]["creationTimestamp"],
-                        description="When the object was created.")  # fmt: skip
 
 
 def columns_of(resource: Resource) -> tuple[Column, ...]:
-    """All columns of a kind, the name first."""
-    from_definition: tuple[Column, ...] | None = resource.columns
-    if not from_definition:
-        return (NAME, CREATED if not resource.strategy.typed else AGE)
-    return (NAME, *from_definition)
+    """All columns of a kind, the name first; events have theirs last."""
+    own: tuple[Column, ...] = resource.columns or (AGE,)
+    return own if any(column.name == "Name" for column in own) else (NAME, *own)
 
 
 def table(resource: Resource, objects: Iterable[Object], now: datetime, meta: Object, include: str) -> Object:
