@@ -21,6 +21,7 @@ import yaml
 from aiohttp import web
 
 from moduledeploy.devcluster import admission, services
+from moduledeploy.devcluster.bases.local import LocalBases, declares_arklet
 from moduledeploy.devcluster.controllers import run_controllers
 from moduledeploy.devcluster.definitions import Definitions
 from moduledeploy.devcluster.handlers import Handlers
@@ -154,13 +155,37 @@ class DevCluster:
 
 
 async def run(*, port: int, kubeconfig: Path, bases: int, rbac: bool = False) -> None:
-    """Run until SIGTERM or SIGINT; prints one line when the cluster can be used."""
-    del bases
+    """Run until SIGTERM or SIGINT; prints one line when the cluster can be used.
+
+    Pods of Deployments that name a port `arklet` are played as bases; with `bases` such a Deployment is there from the start.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    async with DevCluster(port=port, rbac=rbac, watch_progress=False) as cluster:
+    async with DevCluster(port=port, rbac=rbac, watch_progress=False) as cluster, anyio.create_task_group() as playing:
+        await playing.start(LocalBases(cluster.api, plays=declares_arklet).run)
+        if bases:
+            cluster.api.create("deployments.apps", _base_deployment(bases))
         cluster.write_kubeconfig(kubeconfig)
         print(f"devcluster ready at {cluster.url}, kubeconfig {kubeconfig}", flush=True)  # noqa: T201 - read by people
         await stopped.wait()
+        playing.cancel_scope.cancel()
+
+
+def _base_deployment(replicas: int) -> dict[str, Any]:
+    """A base Deployment of pods that declare Arklet's port."""
+    labels = {"app": "base"}
+    container = {
+        "name": "base",
+        "image": "registry.example.com/base:1.0.0",
+        "ports": [{"name": "arklet", "containerPort": 1238}],
+    }
+    return {
+        "metadata": {"name": "base", "namespace": "default"},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }

@@ -38,6 +38,16 @@ _WORKERS: Final = 4
 _PASS_TIMEOUT_S: Final = 30.0
 
 
+def is_from_replica_set(pod: Pod) -> bool:
+    """Whether a ReplicaSet controls the pod."""
+    return pod.is_from_replica_set
+
+
+def declares_arklet(pod: Pod) -> bool:
+    """Whether a ReplicaSet controls the pod and it says that it is a base, by a port named `arklet`."""
+    return pod.is_from_replica_set and pod.declares_arklet
+
+
 class NextNode(Protocol):
     """Chooses a node for a pod that has none."""
 
@@ -60,15 +70,16 @@ def schedule_at_birth(next_node: NextNode) -> Callable[[Writes, Resource, Object
 
 @attrs.define(eq=False)
 class LocalCluster:
-    """The in-process API as kubelets see it; plays the pods of ReplicaSets and no others."""
+    """The in-process API as kubelets see it: of all pods those that are played."""
 
     api: LocalApi
     next_node: NextNode
+    plays: Callable[[Pod], bool]
 
     def pod(self, key: ObjectKey) -> Pod | None:
         obj = self.api.find("pods", key.name, key.namespace)
         pod = msgspec.convert(obj, Pod) if obj else None
-        return pod if pod is not None and pod.is_from_replica_set else None
+        return pod if pod is not None and self.plays(pod) else None
 
     def node(self, name: str) -> Node | None:
         obj = self.api.find("nodes", name)
@@ -106,6 +117,7 @@ class LocalBases:
         nodes: int = 3,
         reuse_addresses: bool = False,
         clock: Clock | None = None,
+        plays: Callable[[Pod], bool] = is_from_replica_set,
     ) -> None:
         self._api: Final = api.acting_as("kubelet")
         self._clock: Final = clock or SystemClock()
@@ -115,7 +127,7 @@ class LocalBases:
         self._queue: Final[Queue[ObjectKey]] = Queue(name="bases", metrics=self._metrics.queue, clock=self._clock)
         self._ports: Final = ArkletPorts()
         self._kubelet: Final = Kubelet(
-            cluster=LocalCluster(self._api, self._turns.__next__),
+            cluster=LocalCluster(self._api, self._turns.__next__, plays),
             ports=self._ports,
             clock=self._clock,
             start_delay_s=start_delay_s,

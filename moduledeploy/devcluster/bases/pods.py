@@ -89,6 +89,11 @@ class Pod:
         return any(owner.controller and owner.kind == "ReplicaSet" for owner in self.metadata.ownerReferences)
 
     @property
+    def declares_arklet(self) -> bool:
+        """Whether a container names its port `arklet`."""
+        return any(port.name == _PORT_NAME for container in self.spec.containers for port in container.ports)
+
+    @property
     def has_ended(self) -> bool:
         """Whether its containers have stopped for good."""
         return self.status.phase in {"Failed", "Succeeded"}
