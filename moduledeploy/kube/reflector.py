@@ -91,7 +91,8 @@ class WatchRules:
     initial: Means = Means.STREAM
 
 
-_RELIST: Final = Backoff(base_s=0.8, cap_s=30.0)  # client-go's numbers
+# client-go's numbers but for the cap of 30 s: a server that is back must be noticed by every kind well within that.
+_RELIST: Final = Backoff(base_s=0.8, cap_s=20.0)
 # Lines handled before other tasks get their turn; at some 10 µs a line that is well under a millisecond.
 _LINES_PER_TURN: Final = 50
 

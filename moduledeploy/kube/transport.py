@@ -186,7 +186,7 @@ class Transport:
             if (renewed := await source.authorization()) != token:
                 response.release()
                 response = await self._exchange(session, call, renewed)
-        if response.status >= 400:
+        if response.status >= 300:  # redirects included: whatever sends them is no API server
             async with response:
                 raise await self._error(response, call)
         return response

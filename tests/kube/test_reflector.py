@@ -154,6 +154,16 @@ SCENARIOS = [
         restarts={"expired": 1, "too_large": 1},
     ),
     Scenario(
+        name="3 a storage that reports no progress is read in pages at once",
+        script=[
+            Stream([error(status(504, "Timeout", causes=("ResourceVersionTooLarge",)))]),
+            Reply(page(20, thing("b", 4))),
+        ],
+        asked=["stream at", "list limit=500", "watch at 20"],
+        store={"b": 4},
+        restarts={"too_large": 1},
+    ),
+    Scenario(
         name="4 a marker that never comes leads to pages, for good",
         script=[
             Stream([added("a", 3)]),
