@@ -75,12 +75,17 @@ def status_of(
     failed = next((found for obj in owned if (found := condition(obj, "ReplicaFailure"))), None)
     if failed is not None:
         conditions.append({**failed, "lastUpdateTime": failed["lastTransitionTime"]})
-    others = {"Available", "Progressing", "ReplicaFailure"}
-    kept = [c for c in before.get("conditions") or [] if c["type"] not in others]
-    status["conditions"] = kept + [c for c in conditions if c]
+    status["conditions"] = _in_order(before.get("conditions") or [], conditions)
     if before.get("collisionCount"):
         status["collisionCount"] = before["collisionCount"]
     return status, wait_s
+
+
+def _in_order(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Conditions as the real controller leaves them: what changed goes to the end."""
+    ours = {"Available", "Progressing", "ReplicaFailure"}
+    kept = [held for held in before if held in now or held["type"] not in ours]
+    return kept + [condition for condition in now if condition not in kept]
 
 
 def _counts(deployment: Object, new: Object | None, owned: Sequence[Object]) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from moduledeploy.devcluster.controllers.revisions import (
     find_new,
     is_of_template,
     new_replica_set,
+    renumbered,
     revision_of,
     size_annotations,
-    wanted_annotations,
 )
 from moduledeploy.devcluster.controllers.rolling import DESIRED, Limits, limits_of, roll, scale, share_of
 from moduledeploy.devcluster.errors import ApiError
@@ -165,7 +165,7 @@ class Deployments:
     def _renumber(self, deployment: Object, new: Object, old: list[Object], limits: Limits) -> None:
         """The template in use has the highest revision, also when the Deployment went back to it."""
         revision = max(revision_of(new), 1 + max((revision_of(obj) for obj in old), default=0))
-        wanted, meta = wanted_annotations(deployment, revision, limits), new["metadata"]
+        wanted, meta = renumbered(deployment, new, revision, limits), new["metadata"]
         if wanted.items() - (meta.get("annotations") or {}).items():
             patch = {"metadata": {"annotations": wanted}}
             self._api.patch(_SETS, meta["name"], patch, namespace=meta["namespace"])

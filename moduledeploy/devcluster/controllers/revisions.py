@@ -22,7 +22,10 @@ REVISION: Final = "deployment.kubernetes.io/revision"
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 _FNV_BASIS: Final = 0x811C9DC5
 _FNV_PRIME: Final = 0x01000193
-_NOT_COPIED: Final = frozenset({"kubectl.kubernetes.io/last-applied-configuration", REVISION, DESIRED, MAXIMUM})
+_HISTORY: Final = "deployment.kubernetes.io/revision-history"
+_NOT_COPIED: Final = frozenset(
+    {"kubectl.kubernetes.io/last-applied-configuration", REVISION, _HISTORY, DESIRED, MAXIMUM}
+)
 
 
 def template_hash(template: Object, collisions: int) -> str:
@@ -60,6 +63,15 @@ def wanted_annotations(deployment: Object, revision: int, limits: Limits) -> dic
         if name not in _NOT_COPIED
     }
     return {**copied, REVISION: str(revision), **size_annotations(limits)}
+
+
+def renumbered(deployment: Object, replica_set: Object, revision: int, limits: Limits) -> dict[str, str]:
+    """The annotations of a ReplicaSet that is in use, perhaps again: then its former numbers are kept as history."""
+    held = replica_set["metadata"].get("annotations") or {}
+    wanted = wanted_annotations(deployment, revision, limits)
+    if 0 < (former := revision_of(replica_set)) < revision:
+        wanted[_HISTORY] = ",".join([*filter(None, [held.get(_HISTORY)]), str(former)])
+    return wanted
 
 
 def size_annotations(limits: Limits) -> dict[str, str]:

@@ -77,7 +77,8 @@ async def test_going_back_to_an_old_template_takes_its_replicaset_up_again(world
 
     assert len(world.sets()) == 2
     assert world.sets()[first]["spec"]["replicas"] == 2
-    assert world.sets()[first]["metadata"]["annotations"][REVISION] == "3"
+    annotations = world.sets()[first]["metadata"]["annotations"]
+    assert (annotations[REVISION], annotations["deployment.kubernetes.io/revision-history"]) == ("3", "1")
 
 
 async def test_recreate_starts_nothing_new_before_all_the_old_has_gone(world: World) -> None:
