@@ -1,15 +1,22 @@
-"""Calls to Arklet: each on a connection of its own, each bounded, each ending in a value."""
+"""Calls to Arklet: each on a connection of its own, each bounded, each ending in a value.
+
+Arklet answers with a status line, no headers, JSON, and closes. aiohttp's parser, the C one as well as the Python one, reads
+such an answer to its end; what it can't read it reports as a ClientError. Nothing is retried here: whether an operation
+took effect is for the list to say.
+"""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
 
 import aiohttp
 import attrs
 import msgspec
 
-from moduledeploy.arklet.messages import clean, read_listing, read_outcome
+from moduledeploy.arklet.failures import one_line
+from moduledeploy.arklet.messages import SUCCESS, read_listing, read_outcome
 from moduledeploy.arklet.outcomes import (
     Busy,
     Done,
@@ -25,8 +32,23 @@ from moduledeploy.arklet.outcomes import (
 if TYPE_CHECKING:
     from moduledeploy.runtime.metrics import ArkletMetrics
 
-MAX_ANSWER: Final = 1024 * 1024
-_WORDS: Final = {Repeated: "REPEAT_BIZ", NotFound: "NOT_FOUND_BIZ", IllegalState: "ILLEGAL_STATE_BIZ", Busy: "busy"}
+MAX_ANSWER: Final = 1024 * 1024  # bytes; Arklet's own limit for requests
+_SHOWN: Final = 200  # bytes of an answer that is no answer
+_QUERY: Final = "queryAllBiz"
+_INSTALL: Final = "installBiz"
+_UNINSTALL: Final = "uninstallBiz"
+_SWITCH: Final = "switchBiz"
+_DOING: Final = {_INSTALL: "start", _UNINSTALL: "stop", _SWITCH: "switch"}
+_WORDS: Final = {
+    Done: SUCCESS,
+    Listing: SUCCESS,
+    Repeated: "REPEAT_BIZ",
+    NotFound: "NOT_FOUND_BIZ",
+    IllegalState: "ILLEGAL_STATE_BIZ",
+    Busy: "busy",
+}
+# Words that may become a label; a base could say anything.
+_REFUSALS: Final = frozenset({"FAILED", "CMD_NOT_FOUND", "CMD_PROCESS_INTERNAL_ERROR"})
 
 
 class Gate(Protocol):
@@ -40,8 +62,8 @@ class Gate(Protocol):
 class ArkletClient:
     """Arklet's endpoint in any base; addresses are IP:PORT.
 
-    Installs and uninstalls are answered when they are over, which may take minutes; a stalled query is no dead base, since
-    Arklet's own event loops are blocked by installs.
+    Installs and uninstalls are answered when they are over, which may take minutes. A stalled query is no dead base, since
+    Arklet's event loops are blocked by installs. Besides cancellation, only what the gate raises leaves a call.
     """
 
     metrics: ArkletMetrics
@@ -49,84 +71,80 @@ class ArkletClient:
     query_timeout_s: float = 10.0
     operation_timeout_s: float = 300.0
     connect_timeout_s: float = 2.0
+    monotonic: Callable[[], float] = time.monotonic
 
     async def query(self, address: str) -> Listing | Refused | Unclear:
         """What is installed there."""
-        answer = await self._call(address, "queryAllBiz", {}, self.query_timeout_s)
-        if isinstance(answer, Unclear):
-            return answer
-        listing = read_listing(answer)
-        self._count("queryAllBiz", "SUCCESS" if isinstance(listing, Listing) else _word(listing))
+        answer = await self._call(address, _QUERY, {}, self.query_timeout_s)
+        listing = answer if isinstance(answer, Unclear) else read_listing(answer)
+        self._count(_QUERY, listing)
         return listing
 
     async def install(self, address: str, name: str, version: str, url: str) -> Outcome:
-        """Install a version beside whatever is there. The jar's manifest, not this call, says what it is: see Done.identity."""
-        return await self._operate(address, "installBiz", {"bizName": name, "bizVersion": version, "bizUrl": url})
-
-    async def uninstall(self, address: str, name: str, version: str) -> Outcome:
-        """Uninstall a version."""
-        return await self._operate(address, "uninstallBiz", {"bizName": name, "bizVersion": version})
-
-    async def switch(self, address: str, name: str, version: str) -> Outcome:
-        """Make a started version the active one of its name."""
-        return await self._operate(address, "switchBiz", {"bizName": name, "bizVersion": version})
-
-    async def _operate(self, address: str, command: str, body: dict[str, Any]) -> Outcome:
-        answer = await self._call(address, command, body, self.operation_timeout_s)
-        if isinstance(answer, Unclear):
-            return answer
-        outcome = read_outcome(answer)
-        self._count(command, _word(outcome))
-        if isinstance(outcome, Done) and outcome.metaspace_bytes is not None:
+        """Install a version beside whatever is there; the jar's manifest says what it is, see `Done.identity`."""
+        outcome = await self._operate(address, _INSTALL, {"bizName": name, "bizVersion": version, "bizUrl": url})
+        if isinstance(outcome, Done) and outcome.metaspace_bytes is not None and outcome.metaspace_bytes >= 0:
             self.metrics.metaspace.observe(outcome.metaspace_bytes)
         return outcome
 
-    async def _call(self, address: str, command: str, body: dict[str, Any], timeout_s: float) -> bytes | Unclear:
-        """One request and its whole answer. The status line alone tells little: every handled command has 200."""
+    async def uninstall(self, address: str, name: str, version: str) -> Outcome:
+        """Uninstall a version."""
+        return await self._operate(address, _UNINSTALL, {"bizName": name, "bizVersion": version})
+
+    async def switch(self, address: str, name: str, version: str) -> Outcome:
+        """Make a started version the active one of its name."""
+        return await self._operate(address, _SWITCH, {"bizName": name, "bizVersion": version})
+
+    async def _operate(self, address: str, command: str, body: dict[str, str]) -> Outcome:
+        answer = await self._call(address, command, body, self.operation_timeout_s)
+        outcome = answer if isinstance(answer, Unclear) else read_outcome(answer, doing=_DOING[command])
+        self._count(command, outcome)
+        return outcome
+
+    async def _call(self, address: str, command: str, body: dict[str, str], timeout_s: float) -> bytes | Unclear:
+        """One request and its whole answer."""
         self.gate.check()
-        began_at = time.monotonic()
+        began_at = self.monotonic()
         limits = aiohttp.ClientTimeout(total=timeout_s, sock_connect=self.connect_timeout_s)
-        with self.metrics.in_flight.labels(command).track_inprogress():
-            try:
-                answer = await self._exchange(f"http://{address}/{command}", msgspec.json.encode(body), limits)
-            except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-                answer = Unclear("connect", f"no connection to {address}: {clean(error) or 'timed out'}")
-            except TimeoutError:
-                answer = Unclear("timeout", f"{command} at {address} was not answered within {timeout_s:g} s")
-            except (aiohttp.ClientError, OSError, ValueError) as error:
-                answer = Unclear("protocol", f"{command} at {address}: {clean(error) or type(error).__name__}")
-        self.metrics.duration.labels(command).observe(time.monotonic() - began_at)
-        if isinstance(answer, Unclear):
-            self._count(command, answer.why)
-        return answer
+        try:
+            with self.metrics.in_flight.labels(command).track_inprogress():
+                return await _exchange(f"http://{address}/{command}", msgspec.json.encode(body), limits)
+        except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
+            return Unclear("connect", one_line(f"no connection to {address}: {error}"))
+        except TimeoutError:
+            return Unclear("timeout", f"{command} at {address} was not answered within {timeout_s:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Unclear("protocol", one_line(f"{command} at {address}: {error or type(error).__name__}"))
+        finally:
+            self.metrics.duration.labels(command).observe(self.monotonic() - began_at)
 
-    @staticmethod
-    async def _exchange(url: str, body: bytes, limits: aiohttp.ClientTimeout) -> bytes | Unclear:
-        """A session for one call: Arklet closes after each answer, and nothing of the environment (proxies) is heeded."""
-        async with (
-            aiohttp.ClientSession(timeout=limits, trust_env=False, auto_decompress=False) as session,
-            session.post(
-                url, data=body, allow_redirects=False, headers={"Content-Type": "application/json"}
-            ) as response,
-        ):
-            answer = await response.content.read(MAX_ANSWER + 1)
-            while len(answer) <= MAX_ANSWER and (more := await response.content.read(MAX_ANSWER + 1 - len(answer))):
-                answer += more
-            if len(answer) > MAX_ANSWER:
-                return Unclear("protocol", f"the answer is larger than {MAX_ANSWER} bytes")
-            if response.status != 200:
-                return Unclear(
-                    "protocol", f"HTTP status {response.status}: {clean(answer[:200].decode(errors='replace'))}"
-                )
-            return answer
-
-    def _count(self, command: str, code: str) -> None:
+    def _count(self, command: str, outcome: Outcome | Listing) -> None:
+        match outcome:
+            case Unclear(why=why):
+                code: str = why
+            case Refused(code=word):
+                code = word if word in _REFUSALS else "other"
+            case _:
+                code = _WORDS[type(outcome)]
         self.metrics.requests.labels(command, code).inc()
 
 
-def _word(outcome: Outcome | Listing) -> str:
-    if isinstance(outcome, Refused):
-        return outcome.code
-    if isinstance(outcome, Unclear):
-        return outcome.why
-    return _WORDS.get(type(outcome), "SUCCESS")
+async def _exchange(url: str, body: bytes, limits: aiohttp.ClientTimeout) -> bytes | Unclear:
+    """The body of the answer.
+
+    A session for one call costs a tenth of the call and leaves nothing to close: Arklet ends the connection after each
+    answer. Proxies of the environment, redirects, cookies and compression are none of Arklet's.
+    """
+    async with (
+        aiohttp.ClientSession(timeout=limits, trust_env=False, auto_decompress=False) as session,
+        session.post(url, data=body, allow_redirects=False, headers={"Content-Type": "application/json"}) as response,
+    ):
+        answer = bytearray()
+        while len(answer) <= MAX_ANSWER and (more := await response.content.read(MAX_ANSWER + 1 - len(answer))):
+            answer += more
+        if len(answer) > MAX_ANSWER:
+            return Unclear("protocol", f"the answer is larger than {MAX_ANSWER} bytes")
+        if response.status != 200:
+            shown = answer[:_SHOWN].decode(errors="replace")
+            return Unclear("protocol", one_line(f"HTTP status {response.status}: {shown}"))
+        return bytes(answer)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 import msgspec
 
+from moduledeploy.arklet.failures import classify, explain, is_busy, one_line
 from moduledeploy.arklet.outcomes import (
     Biz,
+    BizRecord,
     BizState,
     Busy,
     Done,
-    FailureClass,
     IllegalState,
     Listing,
     NotFound,
@@ -22,40 +22,11 @@ from moduledeploy.arklet.outcomes import (
     Unclear,
 )
 
-MAX_MESSAGE: Final = 1024
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-_CAUSE: Final = re.compile(r"^Caused by: (?P<cause>[^\n]+)", re.MULTILINE)
-_STATES: Final = {state.value: state for state in BizState}
-_INTERNAL: Final = "Internal Error: "
-_BUSY: Final = "exist unfinished command"
-_CONTEXT_PATH: Final = re.compile(r"Child name \S+ is not unique")
-# Words in a failed install's text and what they are a matter of, the first that fits; seen on the wire of runtime 1.4.2.
-_CLASSES: Final = (
-    (re.compile(r"OutOfMemoryError|Metaspace"), FailureClass.CAPACITY),
-    (_CONTEXT_PATH, FailureClass.CONFLICT),
-    (
-        re.compile(r"FileNotFoundException|MalformedURLException|Biz Name must not be empty|should not be blank"),
-        FailureClass.PERMANENT,
-    ),
-    (
-        re.compile(r"ConnectException|UnknownHostException|SocketTimeout|SocketException|ZipException|EOFException"),
-        FailureClass.RETRYABLE,
-    ),
-    (re.compile(r"InvocationTargetException"), FailureClass.PERMANENT),
-)
-
-
-def clean(text: object) -> str:
-    """One line of at most 1 KiB without control characters."""
-    return _CONTROL.sub(" ", str(text)).strip()[:MAX_MESSAGE]
-
-
-def _object(body: bytes) -> dict[str, Any] | Unclear:
-    try:
-        answer = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        return Unclear("protocol", f"the answer is no JSON: {clean(error)}")
-    return answer if isinstance(answer, dict) else Unclear("protocol", "the answer is no JSON object")
+SUCCESS: Final = "SUCCESS"
+_STATES: Final = {state.value: state for state in BizState} | {"unresolved": BizState.RESOLVED}
+_STOPPED: Final = "stopped"  # is unregistered already, listed at most by a race
+_MAX_WORD: Final = 64
+_INT64: Final = 2**63
 
 
 def read_listing(body: bytes) -> Listing | Refused | Unclear:
@@ -63,69 +34,95 @@ def read_listing(body: bytes) -> Listing | Refused | Unclear:
     answer = _object(body)
     if isinstance(answer, Unclear):
         return answer
-    if answer.get("code") != "SUCCESS" or not isinstance(answer.get("data"), list):
-        return Refused(FailureClass.RETRYABLE, clean(answer.get("code")), clean(answer.get("message", "")))
-    found = []
-    for item in answer["data"]:
-        if not isinstance(item, dict):
-            return Unclear("protocol", "an entry of the list is no object")
-        name, version = item.get("bizName"), item.get("bizVersion")
-        state = _STATES.get(str(item.get("bizState")).lower())
-        if not isinstance(name, str) or not isinstance(version, str) or state is None:
-            return Unclear("protocol", f"an entry of the list can't be read: {clean(item)[:200]}")
-        found.append(Biz(name, version, state))
+    entries = answer.get("data")
+    if answer.get("code") != SUCCESS or not isinstance(entries, list):
+        word = _word(answer)
+        return Refused(classify(word, "", ""), word, one_line(answer.get("message") or word))
+    found: list[Biz] = []
+    for entry in entries:
+        biz = _biz(entry)
+        if isinstance(biz, Unclear):
+            return biz
+        if biz is not None:
+            found.append(biz)
     return Listing(tuple(found))
 
 
-def read_outcome(body: bytes) -> Outcome:
-    """The answer to installBiz, uninstallBiz or switchBiz."""
+def read_outcome(body: bytes, *, doing: str) -> Outcome:
+    """The answer to installBiz, uninstallBiz or switchBiz; `doing` is the noun for what the module was to do."""
     answer = _object(body)
     if isinstance(answer, Unclear):
         return answer
     data = answer.get("data")
     data = data if isinstance(data, dict) else {}
-    if answer.get("code") == "SUCCESS":
+    word = _word(answer)
+    if answer.get("code") == word == SUCCESS:
         return _done(data)
-    word = code_word(answer)
-    message = clean(data.get("message") or answer.get("message") or word)
-    match data.get("code"):
+    message = _text(data.get("message")) or _text(answer.get("message")) or word
+    match word:
         case "REPEAT_BIZ":
-            return Repeated(message)
+            return Repeated(one_line(message))
         case "NOT_FOUND_BIZ":
-            return NotFound(message)
+            return NotFound(one_line(message))
         case "ILLEGAL_STATE_BIZ":
-            return IllegalState(message)
-    if _BUSY in message:
-        return Busy(message)
-    trace = answer.get("errorStackTrace")
-    return _refused(word, message, trace if isinstance(trace, str) else "")
+            return IllegalState(one_line(message))
+    if is_busy(message):
+        return Busy(one_line(message))
+    trace = _text(answer.get("errorStackTrace"))
+    return Refused(classify(word, message, trace), word, explain(message, trace, doing=doing))
 
 
-def code_word(answer: dict[str, Any]) -> str:
+def _object(body: bytes) -> dict[str, Any] | Unclear:
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        return Unclear("protocol", f"the answer is no JSON: {one_line(error)}" if body else "the answer is empty")
+    return answer if isinstance(answer, dict) else Unclear("protocol", "the answer is no JSON object")
+
+
+def _word(answer: dict[str, Any]) -> str:
     """Arklet's word for it: data.code, else the outer code."""
     data = answer.get("data")
     inner = data.get("code") if isinstance(data, dict) else None
-    return clean(inner or answer.get("code") or "NO_CODE")[:64]
+    return one_line(_text(inner) or _text(answer.get("code")) or "NO_CODE")[:_MAX_WORD]
 
 
 def _done(data: dict[str, Any]) -> Done:
     infos = data.get("bizInfos")
     first = infos[0] if isinstance(infos, list) and infos and isinstance(infos[0], dict) else {}
-    identity, space = first.get("identity"), data.get("elapsedSpace")
-    return Done(identity if isinstance(identity, str) else "", space if isinstance(space, int) else None)
+    return Done(_text(first.get("identity")), _integer(data.get("elapsedSpace")))
 
 
-def _refused(word: str, message: str, trace: str) -> Refused:
-    """The failure with its real cause: the outermost message often names only the reflection that ran into it."""
-    text = message.removeprefix(_INTERNAL)
-    causes = _CAUSE.findall(trace)
-    if causes and "InvocationTargetException" in text:
-        text = f"the module's start failed: {clean(causes[-1])}"
-    whole = f"{message}\n{trace}"
-    failure = next((found for pattern, found in _CLASSES if pattern.search(whole)), FailureClass.RETRYABLE)
-    if _CONTEXT_PATH.search(whole):
-        text = (
-            "another version with the same web context path runs on the base, and two can't run side by side;"
-            " set operationStrategy.upgradePolicy to uninstall_then_install"
-        )
-    return Refused(failure, word, clean(text))
+def _biz(entry: object) -> Biz | Unclear | None:
+    """One listed module; None for one that is gone already."""
+    if not isinstance(entry, dict):
+        return Unclear("protocol", "an entry of the list is no object")
+    name, version, word = entry.get("bizName"), entry.get("bizVersion"), _text(entry.get("bizState")).lower()
+    if word == _STOPPED:
+        return None
+    state = _STATES.get(word)
+    if not isinstance(name, str) or not isinstance(version, str) or state is None:
+        shown = ", ".join(f"{field}={entry.get(field)!r}" for field in ("bizName", "bizVersion", "bizState"))
+        return Unclear("protocol", one_line(f"an entry of the list can't be read: {shown}"))
+    records = entry.get("bizStateRecords")
+    return Biz(name, version, state, tuple(map(_record, records)) if isinstance(records, list) else ())
+
+
+def _record(entry: object) -> BizRecord:
+    known = entry if isinstance(entry, dict) else {}
+    return BizRecord(
+        state=one_line(_text(known.get("state"))).lower(),
+        reason=one_line(_text(known.get("reason"))),
+        message=one_line(_text(known.get("message"))),
+        changed_at_ms=_integer(known.get("changeTime")),
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _integer(value: object) -> int | None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if -_INT64 <= value < _INT64 else None

@@ -19,7 +19,7 @@ import attrs
 
 
 class BizState(Enum):
-    """State of a listed module; compared without regard to case, since old runtimes print it in upper case."""
+    """State of a listed module; compared without regard to case, since runtimes before 1.3.0 print it in upper case."""
 
     RESOLVED = "resolved"
     ACTIVATED = "activated"
@@ -28,21 +28,32 @@ class BizState(Enum):
 
 
 class FailureClass(StrEnum):
-    """How soon a failed install is worth another try."""
+    """How soon a failed operation is worth another try."""
 
-    RETRYABLE = "retryable"
-    PERMANENT = "permanent"
-    CAPACITY = "capacity"
-    CONFLICT = "conflict"
+    RETRYABLE = "retryable"  # something outside may mend by itself
+    PERMANENT = "permanent"  # the same jar or request fails again
+    CAPACITY = "capacity"  # the base is full
+    CONFLICT = "conflict"  # something else on the base has to go first
+
+
+@attrs.frozen(kw_only=True)
+class BizRecord:
+    """One step of a module's life as the base remembers it; `message` is one line, empty for what went well."""
+
+    state: str
+    reason: str
+    message: str
+    changed_at_ms: int | None
 
 
 @attrs.frozen
 class Biz:
-    """One entry of the list: one version of one module."""
+    """One entry of the list: one version of one module, its records oldest first."""
 
     name: str
     version: str
     state: BizState
+    records: tuple[BizRecord, ...] = ()
 
 
 @attrs.frozen
@@ -54,7 +65,10 @@ class Listing:
 
 @attrs.frozen
 class Done:
-    """It took effect. Identity and the change of used Metaspace in bytes are those of an install, else empty."""
+    """It took effect. Identity and the change of used Metaspace in bytes are those of an install, else empty.
+
+    The identity is that of the jar's manifest, which need not be the one asked for.
+    """
 
     identity: str = ""
     metaspace_bytes: int | None = None
@@ -76,7 +90,7 @@ class NotFound:
 
 @attrs.frozen
 class Busy:
-    """Another operation on that module is under way."""
+    """Another operation on that module is under way, or it is still starting."""
 
     message: str = ""
 
@@ -90,7 +104,7 @@ class IllegalState:
 
 @attrs.frozen
 class Refused:
-    """It failed: the class, Arklet's word, and one line for people."""
+    """It failed: the class, Arklet's word (data.code, else the outer code), and one line for people."""
 
     failure: FailureClass
     code: str
