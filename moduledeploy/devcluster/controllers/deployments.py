@@ -8,6 +8,7 @@ from moduledeploy.devcluster.controllers.deployment_status import Progress, stat
 from moduledeploy.devcluster.controllers.feeds import Feed, key_of
 from moduledeploy.devcluster.controllers.ownership import Controlled, Unsettled, controller_of
 from moduledeploy.devcluster.controllers.podstate import is_active, is_terminating
+from moduledeploy.devcluster.controllers.recorder import Recorder
 from moduledeploy.devcluster.controllers.revisions import (
     REVISION,
     find_new,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.local import LocalApi, Seen
     from moduledeploy.devcluster.storage import Key, Object
     from moduledeploy.kube.queue import Queue
+    from moduledeploy.runtime.clock import Clock
 
 RESOURCE: Final = "deployments.apps"
 _SETS: Final = "replicasets.apps"
@@ -34,8 +36,11 @@ _SETTLE_S: Final = 0.01  # changes of ReplicaSets within it are handled in one p
 class Deployments:
     """Keeps every Deployment's ReplicaSets; a pass costs its ReplicaSets, not their pods."""
 
-    def __init__(self, *, api: LocalApi, deployments: Feed, sets: Feed, pods: Feed, queue: Queue[Key]) -> None:
+    def __init__(
+        self, *, api: LocalApi, deployments: Feed, sets: Feed, pods: Feed, queue: Queue[Key], clock: Clock
+    ) -> None:
         self._api: Final = api
+        self._events: Final = Recorder(api, "deployment-controller", clock)
         self._deployments: Final = deployments
         self._sets: Final = sets
         self._pods: Final = pods
@@ -85,7 +90,7 @@ class Deployments:
         is_paused = deployment["spec"].get("paused", False)
         if is_paused or self._was_scaled(owned, limits):
             sizes = scale(share_of(new) if new else None, [share_of(obj) for obj in old], limits)
-            self._resize(owned, sizes, limits)
+            self._resize(deployment, owned, sizes, limits)
             return False
         if deployment["spec"]["strategy"]["type"] == "Recreate":
             return self._recreate(deployment, new, old, limits)
@@ -94,12 +99,13 @@ class Deployments:
             self._create_new(deployment, owned, max(0, min(limits.desired, room)), limits)
             return True
         self._renumber(deployment, new, old, limits)
-        self._resize(owned, roll(share_of(new), [share_of(obj) for obj in old], limits), limits)
+        sizes = roll(share_of(new), [share_of(obj) for obj in old], limits)
+        self._resize(deployment, owned, sizes, limits)
         self._forget_old(deployment, old)
         return False
 
     def _recreate(self, deployment: Object, new: Object | None, old: list[Object], limits: Limits) -> bool:
-        self._resize(old, {obj["metadata"]["name"]: 0 for obj in old if obj["spec"]["replicas"]}, limits)
+        self._resize(deployment, old, {obj["metadata"]["name"]: 0 for obj in old if obj["spec"]["replicas"]}, limits)
         uids = {obj["metadata"]["uid"] for obj in old}
         if any(
             (owner := controller_of(pod)) and owner["uid"] in uids and is_active(pod)
@@ -111,7 +117,7 @@ class Deployments:
             return True
         self._renumber(deployment, new, old, limits)
         if new["spec"]["replicas"] != limits.desired:
-            self._resize([new], {new["metadata"]["name"]: limits.desired}, limits)
+            self._resize(deployment, [new], {new["metadata"]["name"]: limits.desired}, limits)
         self._forget_old(deployment, old)
         return False
 
@@ -125,7 +131,7 @@ class Deployments:
                 return True
         return False
 
-    def _resize(self, owned: list[Object], sizes: dict[str, int], limits: Limits) -> None:
+    def _resize(self, deployment: Object, owned: list[Object], sizes: dict[str, int], limits: Limits) -> None:
         for obj in owned:
             meta = obj["metadata"]
             patch: dict[str, Any] = {}
@@ -138,6 +144,13 @@ class Deployments:
                 patch["metadata"] = {"annotations": wanted}
             if patch:
                 self._api.patch(_SETS, meta["name"], patch, namespace=meta["namespace"])
+            if "spec" in patch:
+                self._tell_scaled(deployment, meta["name"], obj["spec"]["replicas"], sizes[meta["name"]])
+
+    def _tell_scaled(self, deployment: Object, name: str, before: int, after: int) -> None:
+        direction = "up" if after > before else "down"
+        text = f"Scaled {direction} replica set {name} from {before} to {after}"
+        self._events.tell(deployment, "ScalingReplicaSet", text)
 
     def _create_new(self, deployment: Object, owned: list[Object], replicas: int, limits: Limits) -> None:
         revision = max((revision_of(obj) for obj in owned), default=0) + 1
@@ -150,6 +163,8 @@ class Deployments:
                 raise
             self._resolve_collision(deployment, body, collisions)
             return
+        if replicas:
+            self._tell_scaled(deployment, body["metadata"]["name"], 0, replicas)
         self._number(deployment, revision)
 
     def _resolve_collision(self, deployment: Object, body: Object, collisions: int) -> None:

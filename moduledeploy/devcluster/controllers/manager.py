@@ -69,7 +69,7 @@ class _Manager:
         self._work(tasks, sets, ReplicaSets(api=self.api, queue=sets, clock=self.clock, **feeds).sync)
         feeds["deployments"] = self.feeds.get("deployments.apps")
         deployments: Queue[Key] = self._queue("deployment")
-        self._work(tasks, deployments, Deployments(api=self.api, queue=deployments, **feeds).sync)
+        self._work(tasks, deployments, Deployments(api=self.api, queue=deployments, clock=self.clock, **feeds).sync)
 
     def _start_services(self, tasks: TaskGroup) -> None:
         queue: Queue[Key] = self._queue("endpointslice")

@@ -16,6 +16,7 @@ from moduledeploy.devcluster.controllers.podstate import (
     is_terminating,
     seconds_until_available,
 )
+from moduledeploy.devcluster.controllers.recorder import Recorder
 from moduledeploy.devcluster.errors import ApiError
 from moduledeploy.kube.worker import Done, RequeueAfter
 
@@ -55,6 +56,7 @@ class ReplicaSets:
         self._pods: Final = pods
         self._queue: Final = queue
         self._clock: Final = clock
+        self._events: Final = Recorder(api, "replicaset-controller", clock)
         self._index: Final = Controlled()
         self._tallies: Final[defaultdict[str, _Tally]] = defaultdict(_Tally)
         self._unsettled: Final = Unsettled(api, pods, sets, self._index)
@@ -98,6 +100,7 @@ class ReplicaSets:
                 is_more_to_do = self._resize(found)
             except ApiError as error:
                 refused = error
+                self._events.tell(found, "FailedCreate", f"Error creating: {error.message}", is_warning=True)
         self._pods.pump()
         wait_s = self._report(found, refused)
         if refused is not None and not _is_final(refused):
@@ -111,12 +114,14 @@ class ReplicaSets:
         uid = found["metadata"]["uid"]
         missing: int = found["spec"]["replicas"] - self._tallies[uid].active
         for _ in range(min(missing, _BURST)):
-            self._api.create("pods", _pod_of(found))
+            pod = self._api.create("pods", _pod_of(found))
+            self._events.tell(found, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
         if missing < 0:
             active = [pod for pod in self._index.of(uid).values() if is_active(pod)]
             for pod in sorted(active, key=deletion_rank)[:-missing]:
                 meta = pod["metadata"]
                 self._api.delete("pods", meta["name"], namespace=meta["namespace"], uid=meta["uid"])
+                self._events.tell(found, "SuccessfulDelete", f"Deleted pod: {meta['name']}")
         return missing > _BURST
 
     def _report(self, found: Object, refused: ApiError | None) -> float | None:

@@ -196,3 +196,17 @@ async def test_orphaned_replicasets_are_taken_over_by_the_next_deployment(world:
 
     assert world.names() == pods
     assert len(world.sets()) == 1
+
+
+async def test_scaling_is_told_in_events_as_people_know_them(world: World) -> None:
+    await deployed(world, 30)
+    world.patch("deployments.apps", "base", spec={"replicas": 29})
+    await world.settle()
+
+    [name] = world.sets()
+    told = [(event["reason"], event["message"]) for event in world.api.list("events", NS)]
+    assert ("ScalingReplicaSet", f"Scaled up replica set {name} from 0 to 30") in told
+    assert ("ScalingReplicaSet", f"Scaled down replica set {name} from 30 to 29") in told
+    assert (
+        len([reason for reason, _ in told if reason == "SuccessfulCreate"]) == 25
+    )  # as many as client-go lets through
