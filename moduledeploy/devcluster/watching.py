@@ -64,6 +64,11 @@ class WatchOptions:
         )
 
 
+_NO_PROGRESS: Final = (
+    "a watch stream was requested by the client but the required storage feature RequestWatchProgress is disabled"
+)
+
+
 @attrs.define(eq=False, kw_only=True)
 class Watch:
     """One open watch; `lines` yields what to send until the timeout."""
@@ -141,13 +146,16 @@ class Watch:
     async def _wait_fresh(self, table: Table, asked: int) -> None:
         """A watch that begins with the state waits until the cache has reached the version asked for.
 
-        Without a version that is the newest of the whole store.  A store that reports progress gets the cache there at
-        once; without, only a change of this very resource does, since somewhere a lease has always been renewed
-        meanwhile, and a real server gives up after three seconds.
+        Without a version that is the newest of the whole store. A server whose storage reports no progress refuses such
+        watches at once, whatever the version (seen on kube-apiserver v1.36.2 with etcd 3.4.23: this code, this message).
         """
-        if not self.options.initial_events or self.options.version == "0":
+        if not self.options.initial_events:
             return
-        wanted = asked or self.store.version + (not self.progress)
+        if not self.progress:
+            raise ApiError(500, "InternalError", _NO_PROGRESS)
+        if self.options.version == "0":
+            return
+        wanted = asked or self.store.version
         give_up = min(self.clock() + BLOCK_S, self._deadline)
         while self._reached(table) < wanted:
             if self.clock() >= give_up:

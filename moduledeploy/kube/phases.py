@@ -154,8 +154,7 @@ def advance(state: State, outcome: Outcome) -> Step:
 def _reread(empty: Empty, why: Failure) -> Empty:
     match why:
         case Failure.TOO_LARGE if empty.means is Means.STREAM and not empty.rv:
-            # A storage that reports no progress (etcd before 3.5.8) leaves quiet kinds behind the stream's start for ever,
-            # and the server says so after three seconds. Pages don't need it.
+            # The server's cache didn't catch up with its storage in time; pages come from the storage itself.
             return attrs.evolve(empty, means=Means.PAGES, prefers=Means.PAGES)
         case Failure.EXPIRED | Failure.TOO_LARGE:
             # Too old, or from a future that this server hasn't seen: whatever is newest is right.
