@@ -8,6 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 _META: Final = """
+ObjectMeta: name:string generateName:string namespace:string uid:string resourceVersion:string generation:int64
+  creationTimestamp:time deletionTimestamp:time deletionGracePeriodSeconds?:int64 labels:{string} annotations:{string}
+  ownerReferences:[OwnerReference|uid] finalizers:<string>
+DeleteOptions: gracePeriodSeconds?:int64 preconditions?:Preconditions orphanDependents?:bool propagationPolicy?:string
+  dryRun:[string]
+Preconditions: uid?:string resourceVersion?:string
 Condition: type!:string status!:string observedGeneration:int64 lastTransitionTime!:time reason!:string message!:string
 LabelSelector: matchLabels:{string} matchExpressions:[SelectorRequirement]
 SelectorRequirement: key!:string operator!:string values:[string]
@@ -180,7 +186,7 @@ SelfStatus: userInfo:UserInfo
 TokenRequest: spec!:TokenRequestSpec status!:TokenRequestStatus
 TokenRequestSpec: audiences!:[string] expirationSeconds?:int64 boundObjectRef:any
 TokenRequestStatus: token!:string expirationTimestamp!:time
-Eviction: deleteOptions:any
+Eviction: deleteOptions:DeleteOptions
 Binding: target!:ObjectReference
 """
 

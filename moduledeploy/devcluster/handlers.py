@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from moduledeploy.devcluster import admission, reviews, subresources
+from moduledeploy.devcluster import admission, protobuf, reviews, subresources
 from moduledeploy.devcluster.apply import apply_patch
 from moduledeploy.devcluster.bodies import media_type, parse_json, parse_yaml, read_object, unsupported
 from moduledeploy.devcluster.deletion import DeleteOptions
@@ -19,6 +19,8 @@ from moduledeploy.devcluster.errors import (
     method_not_supported,
     not_found,
 )
+from moduledeploy.devcluster.gotypes import Type
+from moduledeploy.devcluster.kinds import TYPES
 from moduledeploy.devcluster.patches import json_patch, merge_patch
 from moduledeploy.devcluster.requests import APPLY_TYPES
 from moduledeploy.devcluster.strategic import strategic_patch
@@ -38,7 +40,7 @@ _PATCHES: Final = (
     "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, "
     "application/apply-patch+yaml"
 )
-_MANAGER_END: Final = "/ ("
+_PART_TYPES: Final = {"scale": "Scale", "eviction": "Eviction", "binding": "Binding", "token": "TokenRequest"}
 
 
 @attrs.frozen(kw_only=True)
@@ -84,6 +86,7 @@ class Handlers:
     writes: Writes
     authorizer: Authorizer
     tokens: Tokens
+    reader: protobuf.Reader = attrs.field(factory=lambda: protobuf.Reader.of(TYPES))
 
     @property
     def store(self) -> Store:
@@ -107,9 +110,7 @@ class Handlers:
         """A new object, or an action on a subresource."""
         options = request.write_options("CreateOptions")
         strict = options.field_validation == "Strict"
-        body, repeated = read_object(request.body, request.content_type, strict=strict)
-        if repeated:
-            raise bad_request("strict decoding error: " + ", ".join(repeated))
+        body = self._read(request, strict=strict)
         resource, part = request.resource, request.target.subresource
         if resource.verbs == ("create",):
             decoded, _ = self.writes.decode(resource, body, options)
@@ -133,9 +134,7 @@ class Handlers:
         """Replace the object, its status or its scale."""
         options = request.write_options("UpdateOptions")
         strict = options.field_validation == "Strict"
-        body, repeated = read_object(request.body, request.content_type, strict=strict)
-        if repeated:
-            raise bad_request("strict decoding error: " + ", ".join(repeated))
+        body = self._read(request, strict=strict)
         resource, key = request.resource, request.key
         match request.target.subresource:
             case "scale":
@@ -180,6 +179,19 @@ class Handlers:
     def delete_options(self, request: Request) -> DeleteOptions:
         """Checked options of a delete."""
         return _delete_options(request)
+
+    def _read(self, request: Request, *, strict: bool) -> Object:
+        """The body as an object; raises ApiError 400, 413, 415."""
+        if media_type(request.content_type) == protobuf.MEDIA_TYPE:
+            schema = request.resource.strategy.schema()
+            if request.target.subresource in _PART_TYPES:
+                schema = TYPES.structs[_PART_TYPES[request.target.subresource]]
+            struct = schema if isinstance(schema, Type) else None
+            return self.reader.read(request.body, struct, TYPES.structs["ObjectMeta"])
+        body, repeated = read_object(request.body, request.content_type, strict=strict)
+        if repeated:
+            raise bad_request("strict decoding error: " + ", ".join(repeated))
+        return body
 
     def _check_part(self, request: Request, known: tuple[str, ...]) -> None:
         part = request.target.subresource

@@ -28,6 +28,7 @@ BOOKMARK_S: Final = 60.0  # cacher.go defaultBookmarkFrequency
 _BEFORE_END_S: Final = 2.0  # cache_watcher.go: the last bookmark comes this long before the deadline
 _LONGEST_S: Final = (1800.0, 3600.0)  # minRequestTimeout and its double, where the client sets no timeout
 _BATCH: Final = 500
+_NO_PROGRESS: Final = "the storage below supports no progress requests, which a watch with initial events needs"
 INITIAL_END: Final = "k8s.io/initial-events-end"
 
 
@@ -62,11 +63,6 @@ class WatchOptions:
             initial_events=query.switch("sendInitialEvents"),
             timeout_s=float(timeout) if timeout else random.uniform(*_LONGEST_S),  # noqa: S311 - spreads reconnects
         )
-
-
-_NO_PROGRESS: Final = (
-    "a watch stream was requested by the client but the required storage feature RequestWatchProgress is disabled"
-)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -146,23 +142,20 @@ class Watch:
     async def _wait_fresh(self, table: Table, asked: int) -> None:
         """A watch that begins with the state waits until the cache has reached the version asked for.
 
-        Without a version that is the newest of the whole store. A server whose storage reports no progress refuses such
-        watches at once, whatever the version (seen on kube-apiserver v1.36.2 with etcd 3.4.23: this code, this message).
+        A server whose store reports no progress refuses such watches at once, whatever the version; clients fall back
+        to a list and a plain watch.
         """
         if not self.options.initial_events:
             return
         if not self.progress:
             raise ApiError(500, "InternalError", _NO_PROGRESS)
-        if self.options.version == "0":
-            return
-        wanted = asked or self.store.version
         give_up = min(self.clock() + BLOCK_S, self._deadline)
-        while self._reached(table) < wanted:
+        while self.store.version < asked:
             if self.clock() >= give_up:
                 if give_up < self._deadline:
-                    raise too_large_version(wanted, table.latest())
+                    raise too_large_version(asked, self.store.version)
                 raise ApiError(500, "InternalError", "context deadline exceeded")
-            with Cursor(table, table.latest()) as cursor:
+            with Cursor(table, self.store.version) as cursor:
                 await self._wait(cursor, min(give_up, self.clock() + 0.1))
 
     def _line(self, event: Event) -> bytes | None:
