@@ -28,6 +28,7 @@ from moduledeploy.controllers.base import BaseController
 from moduledeploy.controllers.counters import RolloutCounters
 from moduledeploy.controllers.facts import BaseKey, FamilyKey
 from moduledeploy.controllers.rollout import RolloutController
+from moduledeploy.controllers.rows import RowSource
 from moduledeploy.kube.config import is_in_cluster, load_credentials
 from moduledeploy.kube.consistency import WrittenVersions
 from moduledeploy.kube.errors import ApiError, Forbidden, KubeError, NotFound, Unreachable
@@ -44,6 +45,7 @@ from moduledeploy.runtime.clock import SystemClock
 from moduledeploy.runtime.http import health_app, metrics_app, serving
 from moduledeploy.runtime.lag import LoopLag
 from moduledeploy.runtime.metrics import Metrics
+from moduledeploy.runtime.object_metrics import ObjectCollector, Rows
 from moduledeploy.runtime.signals import watch_signals
 
 if TYPE_CHECKING:
@@ -69,15 +71,19 @@ INFORMED: Final = (
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What the flags of `run` say. Addresses are (host, port); an empty namespace means all; no lease means no election."""
+    """What the flags of `run` say. Addresses are (host, port); an empty namespace means all.
+
+    lease_namespace: where the lease is; None is the namespace of the pod, or of the kubeconfig's context.
+    """
 
     kubeconfig: str | None = None
     namespace: str = ""
     metrics_address: tuple[str, int] = ("", 8080)
     health_address: tuple[str, int] = ("", 8081)
     url_schemes: frozenset[str] = frozenset({"http", "https"})
+    metrics_max_objects: int = 1000
     leader_election: bool = False
-    lease_namespace: str = "moduledeploy-system"
+    lease_namespace: str | None = None
     audit_interval_s: float = 600.0
 
 
@@ -144,7 +150,7 @@ async def run(settings: Settings) -> None:
             )
             process.elector = Elector(
                 transport=lease_transport,
-                lease=ObjectKey(settings.lease_namespace, LEASE_NAME),
+                lease=ObjectKey(settings.lease_namespace or credentials.namespace, LEASE_NAME),
                 identity=f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}",
                 gate=gate,
                 metrics=metrics.election,
@@ -196,9 +202,10 @@ class _Process:
         informers = self._informers()
         cluster = views.Cluster(informers.stores(), _Keys(families, bases))
         self._subscribe(informers, cluster)
+        objects = self._objects(informers, RowSource(cluster))
         lag = LoopLag(histogram=self.metrics.process.loop_lag, clock=self.clock)
         async with AsyncExitStack() as stack, anyio.create_task_group() as group:
-            await self._serve(stack, informers)
+            await self._serve(stack, informers, objects)
             await group.start(watch_signals, self._stopping.set)
             group.start_soon(self._until_stopped, lag.run)
             async with anyio.create_task_group() as reading:
@@ -249,7 +256,18 @@ class _Process:
         informers.replica_sets.add_handler(cluster.on_replica_set)
         informers.modules.add_handler(cluster.on_module)
 
-    async def _serve(self, stack: AsyncExitStack, informers: _Informers) -> None:
+    def _objects(self, informers: _Informers, source: RowSource) -> ObjectCollector:
+        """What there is, told by the one that acts on it: two tellers would double every sum."""
+
+        def rows() -> Rows:
+            is_leading = not isinstance(self.gate, LeaderGate) or self.gate.is_leading
+            return source.read() if is_leading and informers.unsynced() is None else Rows()
+
+        collector = ObjectCollector(rows, max_objects=self.settings.metrics_max_objects)
+        self.metrics.registry.register(collector)
+        return collector
+
+    async def _serve(self, stack: AsyncExitStack, informers: _Informers, objects: ObjectCollector) -> None:
         """Health and metrics from the first moment on."""
 
         def elects() -> str | None:
@@ -261,7 +279,7 @@ class _Process:
         health = health_app(live={"lease": elects}, ready={"informers": informers.unsynced, "running": stops})
         for app, (host, port) in (
             (health, self.settings.health_address),
-            (metrics_app(self.metrics.registry), self.settings.metrics_address),
+            (metrics_app(self.metrics.registry, prepare=objects.take), self.settings.metrics_address),
         ):
             try:
                 await stack.enter_async_context(serving(app, host=host, port=port))

@@ -7,18 +7,15 @@ In a pod no flag is needed. Example:
 
 from __future__ import annotations
 
+import argparse
 import sys
-from typing import TYPE_CHECKING
 
 import anyio
 
 from moduledeploy.app import Settings, StartError, run
-from moduledeploy.kube.config import ConfigError
+from moduledeploy.kube.config import ConfigError, is_in_cluster
 from moduledeploy.kube.errors import KubeError
 from moduledeploy.runtime.log import configure_logging
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,10 +26,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metrics-address", type=_address, default=":8080", metavar="IP:PORT", help="default: %(default)s"
     )
     parser.add_argument(
+        "--metrics-max-objects",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="ModuleDeployments told in the metrics, about 40 series each (default: %(default)s)",
+    )
+    parser.add_argument(
         "--health-address", type=_address, default=":8081", metavar="IP:PORT", help="default: %(default)s"
     )
     parser.add_argument(
         "--url-schemes", default="http,https", metavar="LIST", help="schemes of module urls (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--leader-election",
+        action=argparse.BooleanOptionalAction,
+        help="work only while holding the lease 'moduledeploy' (default: in a pod yes, with a kubeconfig no)",
+    )
+    parser.add_argument(
+        "--lease-namespace", metavar="NS", help="namespace of the lease (default: the pod's, or the context's)"
     )
     parser.add_argument(
         "--audit-interval",
@@ -53,7 +65,9 @@ def main(options: argparse.Namespace) -> int:
         metrics_address=options.metrics_address,
         health_address=options.health_address,
         url_schemes=frozenset(options.url_schemes.split(",")),
-        leader_election=False,
+        metrics_max_objects=options.metrics_max_objects,
+        leader_election=_elects(options),
+        lease_namespace=options.lease_namespace,
         audit_interval_s=options.audit_interval,
     )
     try:
@@ -69,6 +83,13 @@ def main(options: argparse.Namespace) -> int:
             raise
         return _say(told, 1)
     return 0
+
+
+def _elects(options: argparse.Namespace) -> bool:
+    """As the flag says, else by where this runs: of several pods one may work, a process on a desk is alone."""
+    if options.leader_election is not None:
+        return bool(options.leader_election)
+    return options.kubeconfig is None and is_in_cluster()
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 import attrs
@@ -12,7 +12,7 @@ from moduledeploy.placement.bases import Base
 from moduledeploy.placement.decision import Placement, Reason, Refusal
 from moduledeploy.placement.ranking import Ranking
 from moduledeploy.placement.roster import Roster
-from moduledeploy.placement.seats import Seat
+from moduledeploy.placement.seats import NO_CAP, Seat
 
 # What `explain` says of a base; None is "could take it".
 Verdict: TypeAlias = Reason | None
@@ -120,6 +120,18 @@ class Pool:
         for seat in sorted(self._roster.seats(), key=_by_name):
             if seat.base is not None:
                 yield seat.base.name, _verdict(seat, is_holder=seat in holders)
+
+    def obstacles(self, module_name: str) -> Mapping[Reason, int]:
+        """How many bases can't take the module, by why; those that can count as EXCLUDED. No base is visited."""
+        return self._roster.reasons(module_name, self._ranking.open)
+
+    def capacity(self) -> tuple[int, int | None]:
+        """How many modules are on the known bases, and how many more fit; None where a base has no cap. Visits every base."""
+        known = [seat for seat in self._roster.seats() if seat.base is not None]
+        used = sum(seat.count for seat in known)
+        if not known or any(seat.cap == NO_CAP for seat in known):
+            return used, None
+        return used, sum(max(0, seat.cap - seat.count) for seat in known)
 
     def check_invariants(self) -> None:
         """Raise AssertionError unless every derived fact is what the seats say; visits everything, for tests."""

@@ -26,9 +26,10 @@ PHASES: Final = (
     *("Init", "Executing", "WaitingForConfirmation", "GrayWaiting", "Paused"),
     *("Completed", "Failed", "Aborted", "Terminating"),
 )
+# Why a base takes no replica, in the placement's words; NoMatchingBase where there is no base at all.
 UNSCHEDULABLE_REASONS: Final = (
-    *("NoMatchingBase", "BaseNotReady", "CapacityFull", "AlreadyInstalled"),
-    *("VersionConflict", "BaseTerminating", "BudgetHeld"),
+    *("NoMatchingBase", "CapacityFull", "AlreadyInstalled"),
+    *("BaseNotReady", "BaseNotRunning", "BaseTerminating", "BaseWithoutAddress", "BadCapLabel"),
 )
 
 # Gauges of one ModuleDeployment, labelled by namespace and moduledeployment: name, help, field of DeploymentRow.
@@ -63,7 +64,7 @@ PHASE_GAUGE: Final = (
 )
 UNSCHEDULABLE_GAUGE: Final = (
     "moduledeploy_unschedulable_replicas",
-    "Replicas without a base, by why.",
+    "Replicas without a base, all under the reason that keeps most bases from taking them.",
     ("namespace", "moduledeployment", "reason"),
 )
 SLOTS_GAUGE: Final = (
