@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import attrs
 import structlog
 
-from moduledeploy.devcluster.arklet import AnnotationError, ArkletPorts, Effects, SimulatedArklet
+from moduledeploy.devcluster.arklet import AnnotationError, ArkletPorts, Behaviour, Effects, SimulatedArklet
 from moduledeploy.devcluster.bases.addresses import AddressPool, is_loopback
 from moduledeploy.devcluster.bases.status import Report, Run, evicted_status, running_status, terminated, timestamp
 from moduledeploy.devcluster.bases.switches import Switches, switches_from_annotations
@@ -69,6 +69,7 @@ class Base:
     is_up: bool = False
     stop_at: float | None = None
     is_restart_due: bool = False
+    behaviour: Behaviour | None = None  # in the place of what the annotations say
     reported: Report | None = None
 
 
@@ -109,6 +110,12 @@ class Kubelet:
     def restart(self, key: ObjectKey) -> None:
         """Have the container restarted at the next `sync` of the pod."""
         self.bases[key].is_restart_due = True
+
+    def behave(self, key: ObjectKey, behaviour: Behaviour | None) -> None:
+        """Have the pod's Arklet behave so at once, whatever the annotations say; None gives them back their word."""
+        base = self.bases[key]
+        base.behaviour = behaviour
+        base.arklet.behaviour = behaviour or base.switches.behaviour
 
     def _is_ours(self, pod: Pod, base: Base | None) -> bool:
         """Pods whose address isn't on loopback have a kubelet of their own."""
@@ -175,7 +182,7 @@ class Kubelet:
     def _obey(self, pod: Pod, base: Base, *, is_lost: bool) -> None:
         """Take in what the annotations say now."""
         before, base.switches = base.switches, self._switches(pod, base.switches)
-        behaviour = base.switches.behaviour
+        behaviour = base.behaviour or base.switches.behaviour
         base.arklet.behaviour = attrs.evolve(behaviour, silent=True) if is_lost else behaviour
         if base.is_restart_due or base.switches.restart != before.restart:
             base.is_restart_due = False

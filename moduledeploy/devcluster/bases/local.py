@@ -9,7 +9,7 @@ import anyio
 import attrs
 import msgspec
 
-from moduledeploy.devcluster.arklet import ArkletPorts, Effects, SimulatedArklet
+from moduledeploy.devcluster.arklet import ArkletPorts, Behaviour, Effects, SimulatedArklet
 from moduledeploy.devcluster.bases.addresses import AddressPool, allow_many_sockets
 from moduledeploy.devcluster.bases.kubelet import Kubelet
 from moduledeploy.devcluster.bases.nodes import node_names, node_object, node_status
@@ -171,6 +171,10 @@ class LocalBases:
         key = ObjectKey(namespace, name)
         self._kubelet.restart(key)
         self._queue.add(key)
+
+    def behave(self, namespace: str, name: str, behaviour: Behaviour | None) -> None:
+        """Have a pod's Arklet behave so, whatever its annotations say; None gives them back their word."""
+        self._kubelet.behave(ObjectKey(namespace, name), behaviour)
 
     async def _follow_pods(self) -> None:
         with self._api.subscribe("pods") as pods:

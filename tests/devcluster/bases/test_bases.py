@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from moduledeploy.devcluster.arklet import Behaviour
 from tests.clock import ManualClock
 from tests.devcluster.bases.conftest import START_S, playing
 from tests.devcluster.controllers.world import NS, running_world, template
@@ -153,6 +154,18 @@ async def test_switches_of_the_template_hold_for_every_pod_and_can_change(bases:
     assert failed["code"] == "CMD_PROCESS_INTERNAL_ERROR"
     assert ignored.fail_install == ("a",)  # what can't be read changes nothing
     assert (await bases.install(name, "a:1"))["code"] == "SUCCESS"
+
+
+async def test_tests_can_have_the_last_word_on_how_an_arklet_behaves(bases: Bases) -> None:
+    [name] = await bases.deploy(fail_install="a")
+    bases.handle.behave(NS, name, Behaviour())
+    bases.annotate("pods", name, upper_case_states="true")
+    await bases.world.settle()
+    installed = await bases.install(name, "a:1")
+    bases.handle.behave(NS, name, None)
+
+    assert installed["data"]["bizInfos"][0]["bizState"] == "activated"
+    assert (await bases.install(name, "a:2"))["code"] == "CMD_PROCESS_INTERNAL_ERROR"
 
 
 async def test_an_address_is_given_to_the_next_pod_where_that_is_asked_for(reusing_bases: Bases) -> None:

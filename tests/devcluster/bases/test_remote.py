@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import signal
-import sys
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -14,6 +11,7 @@ import pytest
 from moduledeploy.devcluster.arklet import PREFIX
 from moduledeploy.devcluster.cluster import DevCluster
 from tests.clock import eventually
+from tests.devcluster.bases.devbases import devbases
 from tests.devcluster.controllers.world import deployment
 
 if TYPE_CHECKING:
@@ -21,22 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
-
-
-@contextlib.asynccontextmanager
-async def devbases(kubeconfig: Path, *flags: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    command = [sys.executable, "-m", "moduledeploy", "devbases", "--kubeconfig", str(kubeconfig), *flags]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        with anyio.fail_after(20):
-            while b"ready" not in (line := await process.stdout.readline()):
-                assert line, "it ended before it was ready"
-        yield process
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        await process.wait()
 
 
 @pytest.fixture
