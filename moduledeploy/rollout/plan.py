@@ -325,7 +325,12 @@ class _Pass:
 
 def _was_lifted(before: Release | None, after: Release) -> bool:
     """There was a decision that no longer stands for the same rollout."""
-    return before is not None and before.failure is not None and after.failure is None and before.revision == after.revision
+    return (
+        before is not None
+        and before.failure is not None
+        and after.failure is None
+        and before.revision == after.revision
+    )
 
 
 def _decides(before: Release | None, after: Release) -> bool:

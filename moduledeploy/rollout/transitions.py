@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class EventFact:
-    """One event on the parent: reason and action are words, the note is a sentence."""
+    """One event on the parent. Events alike but for their note are told as one series: so the action names the batch."""
 
     reason: str
     action: str
@@ -41,22 +41,28 @@ def _of_release(before: Release | None, after: Release) -> Iterator[EventFact]:
     if begun:
         if before is not None and before.progress is not Progress.COMPLETED and before.revision != after.revision:
             yield EventFact(
-                reason="RolloutSuperseded", action="Rollout", note=f"{before.revision} gives way to {after.revision}"
+                reason="RolloutSuperseded",
+                action=after.revision,
+                note=f"{before.revision} gives way to {after.revision}",
             )
         yield _beginning(before, after)
     opened = 0 if begun or before is None else before.current_batch
     if after.current_batch > opened:
         size = after.batches[after.current_batch - 1]
         note = f"batch {after.current_batch} of {len(after.batches)} with {size} replicas of {after.revision}"
-        yield EventFact(reason="BatchStarted", action="OpenBatch", note=note)
+        yield EventFact(reason="BatchStarted", action=_batch_action(after), note=note)
     yield from _of_batch(None if begun else before, after)
     if after.progress is Progress.COMPLETED and (begun or before is None or before.progress is not Progress.COMPLETED):
         yield EventFact(
-            reason="RolloutCompleted", action="Rollout", note=f"all replicas are of {after.revision} and available"
+            reason="RolloutCompleted", action=after.revision, note=f"all replicas are of {after.revision} and available"
         )
     if after.failure is not None and (before is None or before.failure != after.failure):
         note = f"{after.failure.message}; onFailure is {after.failure.decision.value}"
-        yield EventFact(reason=after.failure.reason, action="Rollout", note=note, is_warning=True)
+        yield EventFact(reason=after.failure.reason, action=after.revision, note=note, is_warning=True)
+
+
+def _batch_action(release: Release, batch: int | None = None) -> str:
+    return f"{release.revision}/{release.current_batch if batch is None else batch}"
 
 
 def _beginning(before: Release | None, after: Release) -> EventFact:
@@ -64,9 +70,13 @@ def _beginning(before: Release | None, after: Release) -> EventFact:
     if after.kind is ReleaseKind.SCALE:
         planned = before.initial_updated + sum(before.batches) if before else 0
         reason = "ScaledUp" if total > planned else "ScaledDown"
-        return EventFact(reason=reason, action="Scale", note=f"from {planned} to {total} replicas of {after.revision}")
+        return EventFact(
+            reason=reason,
+            action=f"{after.revision}/{total}",
+            note=f"from {planned} to {total} replicas of {after.revision}",
+        )
     sizes = ", ".join(map(str, after.batches)) or "none"
-    return EventFact(reason="RolloutStarted", action="Rollout", note=f"{after.revision} in batches of {sizes}")
+    return EventFact(reason="RolloutStarted", action=after.revision, note=f"{after.revision} in batches of {sizes}")
 
 
 def _of_batch(before: Release | None, after: Release) -> Iterator[EventFact]:
@@ -74,18 +84,19 @@ def _of_batch(before: Release | None, after: Release) -> Iterator[EventFact]:
     same = before is not None and before.current_batch == number
     if after.batch_done and number and not (same and before is not None and before.batch_done):
         yield EventFact(
-            reason="BatchCompleted", action="Rollout", note=f"batch {number} of {len(after.batches)} is available"
+            reason="BatchCompleted", action=after.revision, note=f"batch {number} of {len(after.batches)} is available"
         )
     entered = before is None or before.progress is not after.progress
     if entered and after.progress is Progress.WAITING_FOR_CONFIRMATION:
         note = f"batch {number} of {len(after.batches)} is done; set spec.pause to false to go on"
-        yield EventFact(reason="WaitingForConfirmation", action="Pause", note=note)
+        yield EventFact(reason="WaitingForConfirmation", action=_batch_action(after), note=note)
     if entered and after.progress is Progress.GRAY_WAITING:
         yield EventFact(
             reason="GrayWaiting", action="Wait", note=f"gray time after batch {number} of {len(after.batches)}"
         )
     if before is not None and after.confirmed_batch > before.confirmed_batch:
-        yield EventFact(reason="BatchConfirmed", action="Resume", note=f"batch {after.confirmed_batch} is confirmed")
+        note = f"batch {after.confirmed_batch} is confirmed"
+        yield EventFact(reason="BatchConfirmed", action=_batch_action(after, after.confirmed_batch), note=note)
 
 
 def _of_conditions(before: DeploymentStatus, after: DeploymentStatus) -> Iterator[EventFact]:

@@ -77,8 +77,9 @@ def bases(seen: Snapshot) -> RenderableType:
 
 def page(*, title: str, command: str, seen: Snapshot, subject: str, note: str) -> RenderableType:
     """The whole screen of one moment."""
+    head = [Text.assemble(("▶ ", "cyan"), (title, "bold"))] if title else []
     return Group(
-        Text.assemble(("▶ ", "cyan"), (title, "bold")),
+        *head,
         Text(f"  $ {command}" if command else "", style="dim"),
         Panel(deployment(seen, subject), title="rollout"),
         bases(seen),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -117,15 +116,9 @@ class Stage:
                 stderr=log,
             )
 
-    async def kill_controller(self) -> None:
-        """Kill it without any warning."""
-        if self.controller is not None:
-            self.controller.send_signal(signal.SIGKILL)
-            await self.controller.wait()
-
     def check_alive(self) -> None:
         """Raise StageError when the controller has ended."""
-        if self.controller is not None and self.controller.returncode not in (None, -signal.SIGKILL):
+        if self.controller is not None and self.controller.returncode is not None:
             raise StageError(
                 f"the controller ended with status {self.controller.returncode}; see {self.folder}/controller.log"
             )

@@ -1,0 +1,179 @@
+"""One API server as the commands use it: read, patch, watch; whatever it refuses is said in one line."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import attrs
+import msgspec
+
+from moduledeploy import __version__
+from moduledeploy.api.fields import DecodeError
+from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.access.lean import import_config_only
+from moduledeploy.kube.errors import ApiError, Conflict, Forbidden, KubeError, NotFound, Unauthorized, Unreachable
+from moduledeploy.kube.resources import MERGE_PATCH, Resource
+from moduledeploy.runtime.log import configure_logging
+
+if TYPE_CHECKING:
+    import argparse
+
+    from moduledeploy.kube.transport import Transport
+
+FIELD_MANAGER: Final = "moduledeploy-cli"
+PAGE: Final = "500"
+REQUEST_TIMEOUT_S: Final = 30.0
+TRIES: Final = 3  # a person or a pipeline waits: say soon that the server doesn't answer
+CONFLICT_TRIES: Final = 5
+_REVIEW: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+@attrs.frozen(kw_only=True)
+class Connection:
+    """Requests to one server; `namespace` is the one that was asked for, or the context's."""
+
+    transport: Transport
+    namespace: str
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> bytes:
+        """One object. Raises CliError."""
+        path = resource.path(namespace or self.namespace, name)
+        return await self._ask("get", resource, "GET", path)
+
+    async def lists(self, resource: Resource, namespace: str | None, selector: str = "") -> AsyncIterator[bytes]:
+        """A kind's list, page by page. Raises CliError."""
+        query = {"limit": PAGE} | ({"labelSelector": selector} if selector else {})
+        while True:
+            page = await self._ask("list", resource, "GET", resource.path(namespace), query=query)
+            yield page
+            token = msgspec.json.decode(page, type=_List).metadata.continue_
+            if not token:
+                return
+            query["continue"] = token
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        body: object,
+        *,
+        subresource: str = "",
+        content_type: str = MERGE_PATCH,
+        dry_run: bool = False,
+    ) -> bytes:
+        """Change an object as this command; managedFields tell so. Raises CliError, and Conflict where a precondition fails."""
+        query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
+        path = resource.path(self.namespace, name, subresource)
+        return await self._ask("patch", resource, "PATCH", path, query=query, body=body, content_type=content_type)
+
+    async def who(self) -> str:
+        """The user as the API server knows it, else the login name and the machine."""
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        try:
+            answer = await self.transport.request("POST", _REVIEW, body=body, timeout_s=5.0, max_tries=1)
+            name: str = msgspec.json.decode(answer)["status"]["userInfo"]["username"]
+        except (ApiError, msgspec.DecodeError, KeyError, TypeError):
+            name = ""
+        return name if name and name != "system:anonymous" else f"{getpass.getuser()}@{socket.gethostname()}"
+
+    async def _ask(self, verb: str, resource: Resource, method: str, path: str, **rest: Any) -> bytes:
+        try:
+            return await self.transport.request(method, path, timeout_s=REQUEST_TIMEOUT_S, max_tries=TRIES, **rest)
+        except NotFound as error:
+            raise CliError(_not_found(resource, path, error), Exit.NOT_FOUND) from error
+        except Forbidden as error:
+            where = f"in namespace {self.namespace}" if "/namespaces/" in path else "in all namespaces"
+            raise CliError(
+                f"no right to {verb} {resource} {where}; ask for a role that has it ({_text(error)})"
+            ) from error
+        except Unauthorized as error:
+            raise CliError(
+                f"{self.transport.credentials.host} doesn't accept these credentials; log in again"
+            ) from error
+        except Unreachable as error:
+            raise CliError(
+                f"no API server at {self.transport.credentials.host}: {_text(error)}; check the kubeconfig and the server"
+            ) from error
+
+
+class _Meta(msgspec.Struct):
+    continue_: str | None = msgspec.field(default=None, name="continue")
+
+
+class _List(msgspec.Struct):
+    metadata: _Meta
+
+
+def _text(error: ApiError) -> str:
+    return error.message.partition(": ")[2] or error.message
+
+
+def _not_found(resource: Resource, path: str, error: ApiError) -> str:
+    name = path.rpartition("/")[2]
+    if name == resource.plural or "could not find the requested resource" in error.message:
+        return f"the cluster doesn't know {resource}; install the CRDs first (kubectl apply -f manifests/crd)"
+    namespace = path.partition("/namespaces/")[2].partition("/")[0]
+    return f"no {resource.kind} {name} in namespace {namespace}"
+
+
+@asynccontextmanager
+async def connect(options: argparse.Namespace) -> AsyncIterator[Connection]:
+    """The cluster that the flags name. Raises CliError and ConfigError."""
+    import_config_only()
+    from moduledeploy.kube.config import load_credentials  # noqa: PLC0415  # after the lean import of what it imports
+    from moduledeploy.kube.transport import Transport  # noqa: PLC0415  # commands without a cluster don't pay for HTTP
+    from moduledeploy.runtime.metrics import Metrics  # noqa: PLC0415  # as above
+
+    credentials = await load_credentials(kubeconfig=options.kubeconfig, context=options.context)
+    agent = f"{FIELD_MANAGER}/{__version__}"
+    async with Transport(credentials=credentials, user_agent=agent, metrics=Metrics().client) as transport:
+        yield Connection(transport=transport, namespace=options.namespace or credentials.namespace)
+
+
+async def changing(change: Callable[[], Awaitable[int]]) -> int:
+    """Read, decide and write; anew, a few times, where somebody else wrote in between."""
+    for _ in range(CONFLICT_TRIES - 1):
+        try:
+            return await change()
+        except Conflict:
+            await anyio.sleep(0.05)
+    return await change()
+
+
+def run(command: Callable[[argparse.Namespace], Awaitable[int]], options: argparse.Namespace) -> int:
+    """Run a command that talks to a cluster; every expected error is one line on standard error and an exit status."""
+    configure_logging(level="error")
+    try:
+        return int(anyio.run(command, options))
+    except CliError as error:
+        return _say(str(error), error.status)
+    except DecodeError as error:
+        return _say(str(error), Exit.FAILED)
+    except ApiError as error:
+        return _say(_text(error), Exit.FAILED)
+    except KubeError as error:  # ConfigError among them
+        return _say(str(error), Exit.USAGE)
+    except BaseExceptionGroup as group:
+        cause = _cause(group)
+        if cause is None:
+            raise
+        return _say(str(cause), cause.status if isinstance(cause, CliError) else Exit.FAILED)
+
+
+def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    for error in group.exceptions:
+        found = _cause(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(found, CliError | KubeError | DecodeError):
+            return found
+    return None
+
+
+def _say(message: str, status: int) -> int:
+    print(f"moduledeploy: {' '.join(message.split())}", file=sys.stderr)
+    return int(status)

@@ -1,0 +1,49 @@
+"""kubernetes-asyncio without its generated API: what reads kubeconfigs and tokens, and nothing else.
+
+`import kubernetes_asyncio.config` runs the package's `__init__`, which imports every API group and every model: half a second
+that a command of a tenth of a second would spend for nothing. The config modules themselves need two names of the client:
+`Configuration`, which is loaded as it is, and `ApiClient`, which is used only by functions that nobody here calls.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+from typing import Final, NoReturn
+
+_PACKAGE: Final = "kubernetes_asyncio"
+_CLIENT: Final = f"{_PACKAGE}.client"
+
+
+class _NoApiClient:
+    """Stands where the generated client would; making one is a mistake."""
+
+    def __init__(self, *_: object, **__: object) -> NoReturn:
+        raise RuntimeError("the command line talks to the API server by moduledeploy.kube.transport alone")
+
+
+def import_config_only() -> None:
+    """Make `kubernetes_asyncio.config` importable at the price of that part alone.
+
+    For processes of the command line, before `moduledeploy.kube.config` is imported; does nothing where the whole package has
+    been imported already.
+    """
+    if _PACKAGE in sys.modules:
+        return
+    package = _without_running(_PACKAGE)
+    client = _without_running(_CLIENT)
+    vars(package)["client"] = client
+    configuration = importlib.import_module(f"{_CLIENT}.configuration")
+    vars(client).update(Configuration=configuration.Configuration, ApiClient=_NoApiClient)
+
+
+def _without_running(name: str) -> ModuleType:
+    """The package as an importable place whose `__init__` was not run."""
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    return module
