@@ -113,6 +113,8 @@ class ArkletClient:
             return Unclear("connect", one_line(f"no connection to {address}: {error}"))
         except TimeoutError:
             return Unclear("timeout", f"{command} at {address} was not answered within {timeout_s:g} s")
+        except aiohttp.ServerDisconnectedError:
+            return Unclear("protocol", f"{command} at {address}: the connection was closed without an answer")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Unclear("protocol", one_line(f"{command} at {address}: {error or type(error).__name__}"))
         finally:
