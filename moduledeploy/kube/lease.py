@@ -165,7 +165,7 @@ class Elector:
                 if lease is None or lease.spec.holder_identity != self.identity:
                     return
                 given_up = msgspec.structs.replace(
-                    lease.spec, holder_identity="", lease_duration_seconds=1, renew_time=micro_time(self.clock.wall())
+                    lease.spec, holder_identity=None, lease_duration_seconds=1, renew_time=micro_time(self.clock.wall())
                 )
                 await self._put(lease, given_up)
         except (ApiError, TimeoutError) as error:

@@ -277,10 +277,9 @@ class Reflector(Generic[T]):
     def _idle_s(self, watch: _Watch) -> float:
         if not watch.is_synced:
             return self.rules.marker_silence_s
-        if watch.has_bookmarks:
-            return self.rules.idle_s
         remaining_s = watch.opened_at + watch.timeout_s - self.clock.monotonic()
-        return max(remaining_s, 0.0) + self.rules.end_margin_s
+        until_end_s = max(remaining_s, 0.0) + self.rules.end_margin_s
+        return min(self.rules.idle_s, until_end_s) if watch.has_bookmarks else until_end_s
 
     async def _complete(self, rv: str, mode: str) -> None:
         self._backoff.reset()

@@ -270,7 +270,7 @@ async def test_30_a_release_lets_a_standby_lead_within_three_seconds() -> None:
 
         a.scope.cancel()
         await a.elector.release()
-        assert rig.server.holder == ""
+        assert rig.server.holder is None
         assert not a.gate.is_leading
         await rig.clock.run_until(lambda: b.has_lead, at_most_s=3)
 
