@@ -18,8 +18,9 @@ import attrs
 import structlog
 
 from moduledeploy import __version__
-from moduledeploy.api.cluster import Deployment, Pod, ReplicaSet
+from moduledeploy.api.cluster import Deployment, EndpointSlice, Pod, ReplicaSet, Service
 from moduledeploy.api.kinds import Module, ModuleDeployment, ModuleReplicaSet
+from moduledeploy.api.names import MODULE_NAME_LABEL
 from moduledeploy.arklet.client import ArkletClient
 from moduledeploy.controllers import cluster as views
 from moduledeploy.controllers import resources
@@ -66,6 +67,8 @@ INFORMED: Final = (
     resources.PODS,
     resources.DEPLOYMENTS,
     resources.REPLICA_SETS,
+    resources.SERVICES,
+    resources.ENDPOINT_SLICES,
 )
 
 
@@ -115,6 +118,8 @@ class _Informers:
     pods: Informer[Pod]
     base_deployments: Informer[Deployment]
     base_replica_sets: Informer[ReplicaSet]
+    services: Informer[Service]
+    endpoint_slices: Informer[EndpointSlice]
 
     def all(self) -> list[Informer[Any]]:
         return [getattr(self, field.name) for field in attrs.fields(_Informers)]
@@ -224,7 +229,10 @@ class _Process:
 
     def _informers(self) -> _Informers:
         def informer(
-            resource: Resource, object_type: type[Any], indexes: dict[str, Callable[[Any], Any]] | None = None
+            resource: Resource,
+            object_type: type[Any],
+            indexes: dict[str, Callable[[Any], Any]] | None = None,
+            label_selector: str = "",
         ) -> Informer[Any]:
             return Informer(
                 resource=resource,
@@ -232,6 +240,7 @@ class _Process:
                 transport=self.transport,
                 metrics=self.metrics.informer,
                 namespace=self.settings.namespace or None,
+                label_selector=label_selector,
                 indexes=indexes,
                 clock=self.clock,
             )
@@ -245,6 +254,11 @@ class _Process:
             pods=informer(resources.PODS, Pod, {"owner": views.pods_by_owner, "uid": views.pods_by_uid}),
             base_deployments=informer(resources.DEPLOYMENTS, Deployment),
             base_replica_sets=informer(resources.REPLICA_SETS, ReplicaSet, {"owner": views.replica_sets_by_owner}),
+            services=informer(resources.SERVICES, Service, {"owner": views.services_by_owner}),
+            # Slices carry the labels of their Service; those of other Services are none of ours.
+            endpoint_slices=informer(
+                resources.ENDPOINT_SLICES, EndpointSlice, {"service": views.slices_by_service}, MODULE_NAME_LABEL
+            ),
         )
 
     @staticmethod
@@ -255,6 +269,8 @@ class _Process:
         informers.deployments.add_handler(cluster.on_deployment)
         informers.replica_sets.add_handler(cluster.on_replica_set)
         informers.modules.add_handler(cluster.on_module)
+        informers.services.add_handler(cluster.on_service)
+        informers.endpoint_slices.add_handler(cluster.on_endpoint_slice)
 
     def _objects(self, informers: _Informers, source: RowSource) -> ObjectCollector:
         """What there is, told by the one that acts on it: two tellers would double every sum."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
@@ -157,3 +158,64 @@ class ReplicaSet:
         """The Deployment's revision number of this ReplicaSet, 0 before it has one."""
         number = self.metadata.annotation(DEPLOYMENT_REVISION_ANNOTATION) or ""
         return int(number) if number.isascii() and number.isdigit() else 0
+
+
+@attrs.frozen
+class ServicePort:
+    """A port of a Service."""
+
+    port: int
+    targetPort: int | str | None = None
+
+
+@attrs.frozen
+class ServiceSpec:
+    """A Service's spec."""
+
+    ports: tuple[ServicePort, ...] = ()
+
+
+@attrs.frozen
+class Service:
+    """A Service, of which some are module Services."""
+
+    metadata: Metadata
+    spec: ServiceSpec = ServiceSpec()
+
+
+@attrs.frozen
+class TargetReference:
+    """The object behind an endpoint."""
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+@attrs.frozen
+class EndpointConditions:
+    """An endpoint's conditions; a missing `ready` reads as true."""
+
+    ready: bool | None = None
+
+
+@attrs.frozen
+class Endpoint:
+    """One endpoint of a slice."""
+
+    conditions: EndpointConditions = EndpointConditions()
+    targetRef: TargetReference | None = None
+
+
+@attrs.frozen
+class EndpointSlice:
+    """A part of a Service's endpoints."""
+
+    metadata: Metadata
+    endpoints: tuple[Endpoint, ...] | None = ()
+
+    def ready_pods(self) -> Iterator[str]:
+        """UIDs of the pods to which traffic may be sent."""
+        for endpoint in self.endpoints or ():
+            if endpoint.targetRef is not None and endpoint.conditions.ready is not False:
+                yield endpoint.targetRef.uid

@@ -15,9 +15,10 @@ from moduledeploy.api import names
 from moduledeploy.api.bodies import merge_finalizers
 from moduledeploy.api.encode import encode_module_status
 from moduledeploy.api.kinds import FailureClass, Module, ModuleStatus, ModuleStatusWord
+from moduledeploy.api.traffic import labelled_modules, pod_label
 from moduledeploy.arklet import outcomes
 from moduledeploy.controllers.facts import BaseKey, wanted
-from moduledeploy.controllers.resources import MODULES
+from moduledeploy.controllers.resources import MODULES, PODS
 from moduledeploy.kube.errors import Conflict, NotFound
 from moduledeploy.kube.events import Reference
 from moduledeploy.kube.resources import ObjectKey
@@ -29,6 +30,7 @@ from moduledeploy.rollout.converge import (
     Decision,
     Install,
     Query,
+    SetTraffic,
     Step,
     Switch,
     Uninstall,
@@ -105,21 +107,22 @@ class BaseController:
 
     async def _pass(self, key: BaseKey) -> Done | RequeueAfter | None:
         """Look, tell, and do one operation; None when there may be more to do at once."""
-        if not self.written.is_ready(key, {MODULES: self.cluster.stores.modules}):
+        stores = self.cluster.stores
+        if not self.written.is_ready(key, {MODULES: stores.modules, PODS: stores.pods}):
             return RequeueAfter(STALE_RETRY_S)
         modules = {
             module.metadata.uid: module
-            for module in self.cluster.stores.modules.by_index("base", key.uid)
+            for module in stores.modules.by_index("base", key.uid)
             if module.metadata.namespace == key.namespace
         }
         pod = self.cluster.pod(key)
-        if not modules:
+        if not modules and (pod is None or not labelled_modules(pod.metadata.labels)):
             self._sessions.pop(key, None)
             self.audits.forget(key)
             self.written.forget(key)
             return Done()
         session = self._session(key, pod)
-        decision = self._decide(session, pod, modules)
+        decision = self._decide(key, session, pod, modules)
         wrote = await self._tell(key, modules, decision)
         if wrote or decision.step is None or pod is None:
             return self._rest(key, session, decision, wrote=wrote)
@@ -139,7 +142,7 @@ class BaseController:
             session.listed = None
         return session
 
-    def _decide(self, session: _Session, pod: Pod | None, modules: dict[str, Module]) -> Decision:
+    def _decide(self, key: BaseKey, session: _Session, pod: Pod | None, modules: dict[str, Module]) -> Decision:
         is_reachable = pod is not None and bool(pod.status.podIP) and not pod.metadata.is_terminating
         view = BaseView(
             is_gone=pod is None or pod.has_ended,
@@ -147,6 +150,7 @@ class BaseController:
             container_id=session.container_id,
             modules=tuple(wanted(module) for module in modules.values()),
             listed=session.listed,
+            routes=self.cluster.routes(key, pod, modules.values()) if pod is not None else {},
         )
         return converge(view, round(self.clock.wall(), 6))
 
@@ -185,6 +189,9 @@ class BaseController:
 
     async def _operate(self, key: BaseKey, session: _Session, pod: Pod, modules: dict[str, Module], step: Step) -> None:
         """One operation on the base. What it ended in is in the session's list and pause, or in a Module's status."""
+        if isinstance(step, SetTraffic):
+            await self._set_traffic(key, step)
+            return
         try:
             address = f"{pod.status.podIP}:{pod.arklet_port}"
         except ValueError as error:
@@ -204,6 +211,16 @@ class BaseController:
                     await self._unclear(key, session, modules, outcome)
             case _:
                 assert_never(step)
+
+    async def _set_traffic(self, key: BaseKey, step: SetTraffic) -> None:
+        """Put a module's label on the pod, or take it away; void when another pod has its name."""
+        labels = {pod_label(step.name): "true" if step.on else None}
+        body = {"metadata": {"uid": key.uid, "labels": labels}}
+        try:
+            wrote = await self.writer.patch(PODS, ObjectKey(key.namespace, key.name), body)
+        except NotFound:
+            return
+        self.written.wrote(key, PODS, wrote.resource_version)
 
     async def _query(self, key: BaseKey, session: _Session, modules: dict[str, Module], address: str) -> None:
         answer = await self.arklet.query(address)

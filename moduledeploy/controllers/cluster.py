@@ -7,13 +7,14 @@ be told in any order; what refers to something not yet known is completed when t
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
 from moduledeploy.api import names
-from moduledeploy.api.cluster import Deployment, Pod, ReplicaSet
+from moduledeploy.api.cluster import Deployment, EndpointSlice, Pod, ReplicaSet, Service
 from moduledeploy.api.kinds import Module, ModuleDeployment, ModuleReplicaSet
+from moduledeploy.api.traffic import SERVICE_NAME_LABEL, Traffic, labelled_modules, service_name, traffic_of
 from moduledeploy.controllers.facts import (
     BaseKey,
     FamilyKey,
@@ -28,6 +29,7 @@ from moduledeploy.controllers.facts import (
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.placement.bases import Base
 from moduledeploy.placement.pool import Pool
+from moduledeploy.rollout.converge import Route
 from moduledeploy.rollout.slots import BaseFacts, Slots
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
     from moduledeploy.kube.informer import Change
     from moduledeploy.kube.store import Store
+
+
+NO_TRAFFIC: Final = Traffic()
 
 
 class Keys(Protocol):
@@ -54,6 +59,8 @@ class Stores:
     pods: Store[Pod]
     base_deployments: Store[Deployment]
     base_replica_sets: Store[ReplicaSet]
+    services: Store[Service]
+    endpoint_slices: Store[EndpointSlice]
 
 
 def modules_by_base(module: Module) -> Iterable[str]:
@@ -84,6 +91,17 @@ def replica_sets_by_owner(replica_set: ReplicaSet) -> Iterable[str]:
     if owner is None or owner.kind != "Deployment":
         return ()
     return (f"{replica_set.metadata.namespace}/{owner.name}",)
+
+
+def services_by_owner(service: Service) -> Iterable[str]:
+    """Index `owner` of Services: UIDs of all owners."""
+    return [owner.uid for owner in service.metadata.ownerReferences]
+
+
+def slices_by_service(endpoint_slice: EndpointSlice) -> Iterable[str]:
+    """Index `service` of EndpointSlices: namespace and name of the Service."""
+    name = endpoint_slice.metadata.label(SERVICE_NAME_LABEL)
+    return (f"{endpoint_slice.metadata.namespace}/{name}",) if name else ()
 
 
 @attrs.define
@@ -130,9 +148,62 @@ class Cluster:
         pod = self.stores.pods.get(ObjectKey(key.namespace, key.name))
         return pod if pod is not None and pod.metadata.uid == key.uid else None
 
+    def traffic(self, family: FamilyKey | None) -> Traffic:
+        """What a family asks for; without a ModuleDeployment no Service."""
+        if family is None or family.kind != names.MODULE_DEPLOYMENT:
+            return NO_TRAFFIC
+        deployment = self.stores.deployments.get(ObjectKey(family.namespace, family.name))
+        return traffic_of(deployment.spec) if deployment else NO_TRAFFIC
+
+    def routes(self, key: BaseKey, pod: Pod, modules: Iterable[Module]) -> dict[str, Route]:
+        """How traffic comes to each module on a base."""
+        labelled = labelled_modules(pod.metadata.labels)
+        asked: dict[str, list[Traffic]] = {name: [] for name in labelled}
+        for module in modules:
+            asked.setdefault(module.spec.module.name, []).append(self.traffic(family_of(module)))
+        routes = {}
+        for name, traffics in asked.items():
+            drain_s = max((traffic.drain_s for traffic in traffics), default=0)
+            is_wanted = any(traffic.has_service for traffic in traffics)
+            if is_wanted or drain_s or name in labelled:
+                routes[name] = Route(
+                    is_wanted=is_wanted,
+                    is_labelled=name in labelled,
+                    is_endpoint=self._is_endpoint(key, name),
+                    drain_s=drain_s,
+                )
+        return routes
+
+    def _is_endpoint(self, key: BaseKey, module_name: str) -> bool:
+        slices = self.stores.endpoint_slices.by_index("service", f"{key.namespace}/{service_name(module_name)}")
+        return any(key.uid in item.ready_pods() for item in slices)
+
     def on_deployment(self, change: Change[ModuleDeployment]) -> None:
         """A ModuleDeployment came, changed or went."""
-        self.keys.family(FamilyKey(names.MODULE_DEPLOYMENT, *change.key))
+        family = FamilyKey(names.MODULE_DEPLOYMENT, *change.key)
+        self.keys.family(family)
+        if (
+            change.old is not None
+            and change.new is not None
+            and traffic_of(change.old.spec) != traffic_of(change.new.spec)
+        ):
+            for slot in self.slots(family):
+                self.keys.base(BaseKey(family.namespace, slot.base.name, slot.base.uid))
+
+    def on_service(self, change: Change[Service]) -> None:
+        """A Service came, changed or went: its owners look after it."""
+        for service in (change.old, change.new):
+            for owner in service.metadata.ownerReferences if service is not None else ():
+                if owner.kind == names.MODULE_DEPLOYMENT:
+                    self.keys.family(FamilyKey(names.MODULE_DEPLOYMENT, change.key.namespace, owner.name))
+
+    def on_endpoint_slice(self, change: Change[EndpointSlice]) -> None:
+        """Endpoints of a Service changed: bases that are no endpoint any more may go on."""
+        before = set(change.old.ready_pods()) if change.old else set[str]()
+        after = set(change.new.ready_pods()) if change.new else set[str]()
+        for uid in before - after:
+            for module in self.stores.modules.by_index("base", uid):
+                self.keys.base(base_key(module))
 
     def on_replica_set(self, change: Change[ModuleReplicaSet]) -> None:
         """A ModuleReplicaSet came, changed or went."""
@@ -278,13 +349,13 @@ class Cluster:
 
 def _matters(old: Pod, new: Pod) -> bool:
     """Something changed that convergence looks at."""
-    return (old.status.podIP, old.status.phase, old.arklet_container, old.metadata.deletionTimestamp, old.is_ready) != (
-        new.status.podIP,
-        new.status.phase,
-        new.arklet_container,
-        new.metadata.deletionTimestamp,
-        new.is_ready,
-    )
+
+    def facts(pod: Pod) -> tuple[object, ...]:
+        status, meta = pod.status, pod.metadata
+        labelled = labelled_modules(meta.labels)
+        return status.podIP, status.phase, pod.arklet_container, meta.deletionTimestamp, pod.is_ready, labelled
+
+    return facts(old) != facts(new)
 
 
 def _rolls(deployment: Deployment) -> tuple[int, bool]:

@@ -11,14 +11,16 @@ import structlog
 
 from moduledeploy.api import names
 from moduledeploy.api.bodies import merge_finalizers, module_body, replica_set_body
-from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES
+from moduledeploy.api.traffic import service_body, service_owner, service_ports
+from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES, SERVICES
 from moduledeploy.kube.errors import AlreadyExists, Conflict, NotFound
 from moduledeploy.kube.resources import ObjectKey, Resource
 from moduledeploy.rollout import actions
 from moduledeploy.rollout.gate import GateWrite
+from moduledeploy.rollout.service import CreateService, LeaveService, OwnService, ServiceAction, SetServicePort
 
 if TYPE_CHECKING:
-    from moduledeploy.api.cluster import Pod
+    from moduledeploy.api.cluster import Pod, Service
     from moduledeploy.kube.store import Store
     from moduledeploy.kube.writer import Written
     from moduledeploy.placement.pool import Pool
@@ -63,6 +65,7 @@ class Executor:
     version: str
     finalizers: tuple[str, ...]
     pods: Store[Pod]
+    services: Store[Service]
     writer: Writer
     written: Callable[[Resource, str], None]
     assumed: Callable[[str, str, str], None]
@@ -100,6 +103,8 @@ class Executor:
                 await self._patch(MODULE_REPLICA_SETS, name, body)
             case actions.DeleteRevision(name=name, uid=uid):
                 await self._delete(MODULE_REPLICA_SETS, name, uid)
+            case CreateService() | OwnService() | SetServicePort() | LeaveService():
+                await self._service(action)
             case _:
                 raise TypeError(f"not an action on a parent or a revision: {action}")
 
@@ -112,6 +117,32 @@ class Executor:
         if write is not GateWrite.FORGET:
             body["spec"] = {"pause": True if write is GateWrite.SET else None}
         await self._patch_parent(body)
+
+    async def _service(self, action: ServiceAction) -> None:
+        """One step on a Service; ownership is written with the version that was read, for other owners write it too."""
+        parent = self.view.parent
+        own = service_owner(parent.name, parent.uid)
+        match action:
+            case CreateService(module_name=module, strategy=strategy):
+                body = service_body(module_name=module, namespace=parent.namespace, strategy=strategy, owner=own)
+                self._note(SERVICES, await self.writer.create(SERVICES, parent.namespace, body))
+            case SetServicePort(name=name, strategy=strategy):
+                await self._patch(SERVICES, name, {"spec": {"ports": service_ports(strategy)}})
+            case OwnService(name=name) | LeaveService(name=name):
+                service = self.services.get(ObjectKey(parent.namespace, name))
+                if service is None:
+                    return
+                others = [
+                    service_owner(owner.name, owner.uid)
+                    for owner in service.metadata.ownerReferences
+                    if owner.uid != parent.uid
+                ]
+                owners = [*others, own] if isinstance(action, OwnService) else others
+                if not owners:
+                    await self._delete(SERVICES, name, service.metadata.uid)
+                    return
+                meta = {"resourceVersion": service.metadata.resourceVersion, "ownerReferences": owners}
+                await self._patch(SERVICES, name, {"metadata": meta})
 
     async def _create_revision(self, action: actions.CreateRevision) -> None:
         parent = self.view.parent

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from moduledeploy.api import names
-from moduledeploy.api.cluster import Pod
+from moduledeploy.api.cluster import Pod, Service
 from moduledeploy.api.decode import decode_replica_set_spec
 from moduledeploy.api.kinds import FailureClass, Module, ModuleReplicaSet, ModuleStatusWord
 from moduledeploy.api.meta import Metadata
-from moduledeploy.api.spec import DeploymentSpec
+from moduledeploy.api.spec import DeploymentSpec, ServiceStrategy
 from moduledeploy.api.times import at
 from moduledeploy.placement.bases import Base, Obstacle
 from moduledeploy.rollout.converge import Wanted
+from moduledeploy.rollout.service import ServiceFacts
 from moduledeploy.rollout.slots import BaseFacts, ModuleFacts
 from moduledeploy.rollout.view import Revision
 
@@ -195,4 +196,16 @@ def spec_of_replica_set(replica_set: ModuleReplicaSet) -> DeploymentSpec:
         template=spec.template,
         min_ready_s=spec.min_ready_s,
         scheduling=spec.scheduling,
+    )
+
+
+def service_facts(service: Service) -> ServiceFacts:
+    """What the planner knows of a Service."""
+    return ServiceFacts(
+        name=service.metadata.name,
+        owners=tuple(owner.uid for owner in service.metadata.ownerReferences if owner.kind == names.MODULE_DEPLOYMENT),
+        ports=tuple(
+            ServiceStrategy(port.port, port.port if port.targetPort is None else port.targetPort)
+            for port in service.spec.ports
+        ),
     )

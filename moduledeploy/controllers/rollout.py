@@ -16,15 +16,24 @@ from moduledeploy.api.fields import DecodeError
 from moduledeploy.api.kinds import ModuleDeployment, ModuleReplicaSet
 from moduledeploy.api.spec import DeploymentSpec
 from moduledeploy.api.status import Condition, Deadline, DeploymentStatus, ReplicaSetStatus
+from moduledeploy.api.traffic import service_name
 from moduledeploy.controllers.claims import Claim, Claims
 from moduledeploy.controllers.execute import Executor, without_nulls
-from moduledeploy.controllers.facts import FamilyKey, PoolKey, created_at, revision, spec_of_replica_set
-from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES
+from moduledeploy.controllers.facts import (
+    FamilyKey,
+    PoolKey,
+    created_at,
+    revision,
+    service_facts,
+    spec_of_replica_set,
+)
+from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES, SERVICES
 from moduledeploy.kube.errors import NotFound
 from moduledeploy.kube.events import EventType, Reference
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
 from moduledeploy.rollout.plan import Plan, plan
+from moduledeploy.rollout.service import ServiceFacts
 from moduledeploy.rollout.slots import Mark
 from moduledeploy.rollout.transitions import EventFact
 from moduledeploy.rollout.view import BaseDeployment, Parent, Revision, View
@@ -100,6 +109,7 @@ class RolloutController:
             MODULE_DEPLOYMENTS: stores.deployments,
             MODULE_REPLICA_SETS: stores.replica_sets,
             MODULES: stores.modules,
+            SERVICES: stores.services,
         }
         if not self.written.is_ready(key, fresh):
             return RequeueAfter(STALE_RETRY_S)
@@ -188,9 +198,19 @@ class RolloutController:
             revisions=self._revisions_of(key),
             slots=self.cluster.slots(key),
             base_deployment=_base_deployment(deployment),
+            services=self._services(key, meta.uid, spec.template.module.name),
             conflict=None if winner in (None, key) else self._conflict(spec, winner),
             refusal=self._refusal(spec.template.module.url),
         )
+
+    def _services(self, key: FamilyKey, uid: str, module_name: str) -> Mapping[str, ServiceFacts]:
+        """Services that the family owns, and that of its module's name."""
+        store = self.cluster.stores.services
+        named = store.get(ObjectKey(key.namespace, service_name(module_name)))
+        found = [service for service in store.by_index("owner", uid) if service.metadata.namespace == key.namespace]
+        if named is not None:
+            found.append(named)
+        return {service.metadata.name: service_facts(service) for service in found}
 
     @staticmethod
     def _conflict(spec: DeploymentSpec, winner: FamilyKey | None) -> str:
@@ -250,6 +270,7 @@ class RolloutController:
             version=parent.metadata.resourceVersion,
             finalizers=parent.metadata.finalizers,
             pods=self.cluster.stores.pods,
+            services=self.cluster.stores.services,
             writer=self.writer,
             written=lambda resource, version: self.written.wrote(key, resource, version),
             assumed=lambda uid, module, holder: memory.assumed.append((pool, uid, module, holder)),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from moduledeploy.rollout.service import ServiceAction
+
 if TYPE_CHECKING:
     from moduledeploy.api.spec import Template
     from moduledeploy.rollout.gate import GateWrite
@@ -82,7 +84,8 @@ class CreateModule:
 
 
 Action = (
-    AddFinalizer
+    ServiceAction
+    | AddFinalizer
     | RemoveFinalizer
     | CreateRevision
     | AdjustRevision

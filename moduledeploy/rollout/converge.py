@@ -7,6 +7,7 @@ versions of an owned name are removed, other names never touched.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 STARTING_POLL_S: Final = 1.0  # a module that is being started is looked at again after this
+ENDPOINT_POLL_S: Final = 5.0  # the EndpointSlice's own event comes sooner; this is for the case that it doesn't
 LOST: Final = "ModuleLost"
+DRAINING: Final = "Draining"
 
 
 class BizState(Enum):
@@ -62,12 +65,30 @@ class Wanted:
 
 
 @attrs.frozen(kw_only=True)
+class Route:
+    """How traffic comes to one module on one base.
+
+    is_wanted: a Service asks for it; is_labelled: the pod has the module's label; is_endpoint: an EndpointSlice of the Service
+    holds the pod as ready; drain_s: how long to wait after that has ended.
+    """
+
+    is_wanted: bool = False
+    is_labelled: bool = False
+    is_endpoint: bool = False
+    drain_s: int = 0
+
+
+NO_ROUTE: Final = Route()
+
+
+@attrs.frozen(kw_only=True)
 class BaseView:
     """One base as one pass sees it.
 
     is_gone: the pod is gone or has ended, so that whatever was installed is too.
     is_reachable: it has an address and isn't terminating.
     listed: what Arklet listed last, None where that isn't known (any more).
+    routes: by module name, those of modules without any traffic left out.
     """
 
     is_gone: bool
@@ -75,6 +96,7 @@ class BaseView:
     container_id: str
     modules: tuple[Wanted, ...]
     listed: tuple[Biz, ...] | None
+    routes: Mapping[str, Route] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -105,7 +127,15 @@ class Switch:
     module: Wanted
 
 
-Step = Query | Install | Uninstall | Switch
+@attrs.frozen
+class SetTraffic:
+    """Put the module's label on the pod, or take it away."""
+
+    name: str
+    on: bool
+
+
+Step = Query | Install | Uninstall | Switch | SetTraffic
 
 
 @attrs.frozen(kw_only=True)
@@ -127,9 +157,13 @@ def converge(base: BaseView, now: float) -> Decision:
     lost = tuple(_lost(base, now))
     if not base.is_reachable:
         return Decision(reports=lost, released=given_up)
+    if not base.modules:
+        left = next((name for name, route in sorted(base.routes.items()) if route.is_labelled), None)
+        return Decision(step=SetTraffic(left, on=False) if left is not None else None)
     if base.listed is None:
-        return Decision(reports=lost, released=given_up, step=Query() if base.modules else None)
-    names = sorted({module.source.name for module in base.modules})
+        return Decision(reports=lost, released=given_up, step=Query())
+    labelled = {name for name, route in base.routes.items() if route.is_labelled}
+    names = sorted(labelled | {module.source.name for module in base.modules})
     return _merge(lost, given_up, [_converge_name(base, name, base.listed, now) for name in names])
 
 
@@ -180,7 +214,16 @@ def _converge_name(base: BaseView, name: str, listed: Iterable[Biz], now: float)
     released = tuple(module for module in going if module.has_finalizer and module.source.version not in there)
     reports = tuple(_reports(base, live, going, there, now))
     starting = any(biz.state is BizState.STARTING for biz in there.values())
+    route = base.routes.get(name, NO_ROUTE)
     step, retry_at = _step(live, going, there, now)
+    if isinstance(step, Uninstall) and step.module is not None and _takes_away(step, live, there):
+        drained = _drain(step.module, route, now)
+        if drained is not None:
+            return Decision(
+                reports=(*reports, *drained.reports), released=released, step=drained.step, wake_at=drained.wake_at
+            )
+    elif (signpost := _signpost(name, live, there, route)) is not None:
+        step = signpost
     wake = [moment for moment in (retry_at, now + STARTING_POLL_S if starting and step is None else None) if moment]
     return Decision(reports=reports, released=released, step=step, wake_at=min(wake, default=None))
 
@@ -202,6 +245,50 @@ def _step(
     if removal := _removal(live, going, there):
         return removal, None
     return _installation(live, going, there, now)
+
+
+def _takes_away(step: Uninstall, live: list[Wanted], there: dict[str, Biz]) -> bool:
+    """No other version serves on the base meanwhile."""
+    return not any(
+        module.source.version != step.version
+        and (biz := there.get(module.source.version)) is not None
+        and biz.state.is_started
+        for module in live
+    )
+
+
+def _drain(module: Wanted, route: Route, now: float) -> Decision | None:
+    """What goes before the uninstall of a version that serves: label off, no endpoint left, drain; None when that is over."""
+    if route.is_labelled:
+        return Decision(step=SetTraffic(module.source.name, on=False))
+    if route.is_endpoint:
+        return Decision(wake_at=now + ENDPOINT_POLL_S)
+    if not route.drain_s:
+        return None
+    began = module.status.lastTransitionTime if module.status.reason == DRAINING else None
+    if began is None:
+        status = attrs.evolve(
+            module.status,
+            status=ModuleStatusWord.TERMINATING,
+            reason=DRAINING,
+            message=f"waiting {route.drain_s} s before the uninstall",
+            lastTransitionTime=_moment(now),
+        )
+        return Decision(reports=((module, status),))
+    end = began.timestamp() + route.drain_s
+    return Decision(wake_at=end) if now < end else None
+
+
+def _signpost(name: str, live: list[Wanted], there: dict[str, Biz], route: Route) -> SetTraffic | None:
+    """The label as it should be: on while a version is available here that nobody takes away, and a Service asks for it."""
+    serves = any(
+        module.status.status == ModuleStatusWord.AVAILABLE
+        and (biz := there.get(module.source.version)) is not None
+        and biz.state.is_started
+        for module in live
+    )
+    wanted = route.is_wanted and serves
+    return None if wanted == route.is_labelled else SetTraffic(name, on=wanted)
 
 
 def _removal(live: list[Wanted], going: list[Wanted], there: dict[str, Biz]) -> Uninstall | None:

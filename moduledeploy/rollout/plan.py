@@ -22,6 +22,7 @@ from moduledeploy.rollout.gate import Gate, GateWrite, read_gate, token
 from moduledeploy.rollout.moves import Aim, Moves
 from moduledeploy.rollout.release import allowed, batch_key, complete, is_batch_done, is_complete, next_release
 from moduledeploy.rollout.report import Findings, report
+from moduledeploy.rollout.service import plan_service
 from moduledeploy.rollout.slots import Mark
 from moduledeploy.rollout.transitions import EventFact, transitions
 
@@ -55,10 +56,14 @@ def plan(view: View, pool: Placer, now: float) -> Plan:
         return _plan_deletion(view, now)
     if parent.is_deployment and not parent.has_finalizer:
         return Plan(actions=(actions.AddFinalizer(),), status=parent.status)
+    services = plan_service(parent, view.services)
+    if services.conflict and not view.conflict:
+        view = attrs.evolve(view, conflict=services.conflict)
     target = find_revision(view)
     if target is None:
         return _plan_revision(view, now)
-    return _Pass(view=view, pool=pool, now=now, target=target).run()
+    made = _Pass(view=view, pool=pool, now=now, target=target).run()
+    return attrs.evolve(made, actions=(*services.actions, *made.actions))
 
 
 def find_revision(view: View) -> Revision | None:

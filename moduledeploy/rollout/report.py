@@ -20,7 +20,6 @@ AVAILABLE: Final = "Available"
 PROGRESSING: Final = "Progressing"
 REPLICA_FAILURE: Final = "ReplicaFailure"
 CONFLICT: Final = "Conflict"
-UNSUPPORTED: Final = "Unsupported"
 
 
 @attrs.frozen(kw_only=True)
@@ -100,22 +99,7 @@ def _conditions(view: View, findings: Findings, counts: Counts, now: float) -> l
         conditions.append(condition(REPLICA_FAILURE, True, "FailedPlacement", findings.unplaced))
     if view.conflict:
         conditions.append(condition(CONFLICT, True, "OlderFamilyActs", view.conflict))
-    if unbuilt := _unbuilt(view):
-        conditions.append(condition(UNSUPPORTED, True, "FieldHasNoEffect", unbuilt))
     return conditions
-
-
-def _unbuilt(view: View) -> str:
-    strategy = view.parent.spec.strategy
-    fields = [
-        name
-        for name, is_set in (
-            ("serviceStrategy.enableModuleService", strategy.service is not None),
-            ("drainSeconds", strategy.drain_s > 0),
-        )
-        if is_set
-    ]
-    return f"operationStrategy.{' and operationStrategy.'.join(fields)} has no effect in this version" if fields else ""
 
 
 def _available(findings: Findings, counts: Counts) -> tuple[bool, str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from moduledeploy.api.status import DeploymentStatus, Progress, Release, ReleaseKind
-from moduledeploy.rollout.report import AVAILABLE, CONFLICT, PROGRESSING, REPLICA_FAILURE, UNSUPPORTED
+from moduledeploy.rollout.report import AVAILABLE, CONFLICT, PROGRESSING, REPLICA_FAILURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ def _of_conditions(before: DeploymentStatus, after: DeploymentStatus) -> Iterato
         old = before.condition(new.type)
         if old is not None and (old.status, old.reason) == (new.status, new.reason):
             continue
-        bad = new.status is True if new.type in (CONFLICT, REPLICA_FAILURE, UNSUPPORTED) else new.status is False
+        bad = new.status is True if new.type in (CONFLICT, REPLICA_FAILURE) else new.status is False
         if not bad or (new.type == AVAILABLE and new.reason == "MinimumReplicasUnavailable"):
             continue
         if new.type == PROGRESSING and after.release is not None and after.release.failure is not None:
