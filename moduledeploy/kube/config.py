@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio.to_thread
 import attrs
 import structlog
 import yaml
@@ -133,7 +135,8 @@ def _token_source(
         return NoToken()
     user: Mapping[str, Any] = node["user"].value if hasattr(node["user"], "value") else node["user"] or {}
     if "exec" in user or "auth-provider" in user:
-        return PluginToken(loader=loader, clock=clock, value=configuration.api_key.get("BearerToken"))
+        files = (configuration.cert_file, configuration.key_file)
+        return PluginToken(loader=loader, clock=clock, value=configuration.api_key.get("BearerToken"), files=files)
     if "tokenFile" in user and "token" not in user:
         base = Path(node.path).parent if getattr(node, "path", None) else Path()
         return FileToken(str(base / user["tokenFile"]), clock)
@@ -143,11 +146,15 @@ def _token_source(
 
 @attrs.define(kw_only=True)
 class PluginToken:
-    """A token that a program or an identity provider makes; made anew before it expires and when it was refused."""
+    """A token that a program or an identity provider makes; made anew before it expires and when it was refused.
+
+    A plugin that gives a certificate instead gets it written to the `files` that sessions watch for changes.
+    """
 
     loader: KubeConfigLoader
     clock: Clock
     value: str | None
+    files: tuple[str | None, str | None] = (None, None)
 
     async def authorization(self) -> str | None:
         """Send a token that is good for another minute; the old one when no newer can be made."""
@@ -171,6 +178,9 @@ class PluginToken:
             _log.warning("no new token from the kubeconfig's plugin", error=_one_line(error))
             return
         self.value = configuration.api_key.get("BearerToken")
+        for watched, made in zip(self.files, (configuration.cert_file, configuration.key_file), strict=True):
+            if watched and made and watched != made:
+                await anyio.to_thread.run_sync(shutil.copyfile, made, watched)
 
 
 def _any_file(paths: str) -> bool:

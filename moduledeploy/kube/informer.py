@@ -86,6 +86,9 @@ class Informer(Generic[T]):
         )
         metrics.synced.labels(resource.plural).set(0)
         metrics.objects.labels(resource.plural).set_function(self.store.__len__)
+        metrics.version.labels(resource.plural, resource.group, resource.version, resource.plural).set_function(
+            lambda: float(self.store.last_rv) if is_comparable(self.store.last_rv) else 0.0
+        )
 
     @property
     def has_synced(self) -> bool:
@@ -101,6 +104,15 @@ class Informer(Generic[T]):
     def last_contact_at(self) -> float:
         """When the server last sent anything for this kind, on the monotonic clock; minus infinity before the first."""
         return self._reflector.last_contact_at
+
+    def stuck(self) -> str | None:
+        """Why this informer can't be alive any more, for a liveness check; None while it still tries to do its work.
+
+        A server that can't be reached is no reason: a restart wouldn't help.
+        """
+        silent_s = self._reflector.silent_s()
+        limit_s = 2 * self._reflector.rules.max_watch_s
+        return f"{self.resource.plural}: nothing tried for {silent_s:.0f} s" if silent_s > limit_s else None
 
     async def wait_synced(self) -> None:
         """Return once `has_synced`."""

@@ -125,6 +125,7 @@ class Reflector(Generic[T]):
     draw: Callable[[], float] = random.random
     last_error: str = attrs.field(default="", init=False)
     last_contact_at: float = attrs.field(default=float("-inf"), init=False)
+    _tried_at: float | None = attrs.field(default=None, init=False)
     _backoff: BackoffCounter = attrs.field(init=False)
     _retry_after_s: float = attrs.field(default=0.0, init=False)
     _read_began_at: float = attrs.field(default=0.0, init=False)
@@ -143,7 +144,12 @@ class Reflector(Generic[T]):
             state = step.state
             await self._pause(step.pause)
 
+    def silent_s(self) -> float:
+        """Seconds since the last request or line; 0 before the first."""
+        return 0.0 if self._tried_at is None else self.clock.monotonic() - self._tried_at
+
     async def _exchange(self, state: State) -> Outcome:
+        self._tried_at = self.clock.monotonic()
         match state:
             case Empty(means=Means.STREAM, rv=rv):
                 self._begin()
@@ -202,6 +208,8 @@ class Reflector(Generic[T]):
                 self.resource.path(self.namespace), query=query, answer_within_s=rules.answer_within_s
             ) as stream:
                 self._contact()
+                if not is_initial:
+                    self._recovered()
                 why = await self._follow(stream, watch)
         except ApiError as error:
             why = self._failed(error, "watch").why
@@ -283,7 +291,7 @@ class Reflector(Generic[T]):
 
     async def _complete(self, rv: str, mode: str) -> None:
         self._backoff.reset()
-        self.last_error = ""
+        self._recovered()
         await self.sink.complete(rv)
         self.metrics.lists.labels(self.resource.plural, mode, "success").inc()
         self.metrics.list_duration.labels(self.resource.plural).observe(self.clock.monotonic() - self._read_began_at)
@@ -292,15 +300,13 @@ class Reflector(Generic[T]):
         return {"labelSelector": self.label_selector} if self.label_selector else {}
 
     def _contact(self) -> None:
-        self.last_contact_at = self.clock.monotonic()
+        self.last_contact_at = self._tried_at = self.clock.monotonic()
         self.metrics.last_activity.labels(self.resource.plural).set(self.clock.wall())
 
     def _failed(self, error: ApiError, what: str, *, is_in_stream: bool = False) -> Ended:
         self._retry_after_s = error.retry_after_s or 0.0
-        if isinstance(error, Forbidden | Unauthorized | NotFound):
-            self._fault(f"{what} refused", error.message)
-        else:
-            self.last_error = error.message
+        is_refused = isinstance(error, Forbidden | Unauthorized | NotFound)
+        self._fault(f"{what} refused" if is_refused else f"{what} interrupted", error.message)
         return Ended(failure_of(error, is_in_stream=is_in_stream))
 
     def _failed_in_stream(self, event: Failed) -> Failure:
@@ -311,6 +317,11 @@ class Reflector(Generic[T]):
         if text != self.last_error:
             _log.warning(event, resource=str(self.resource), error=text)
         self.last_error = text
+
+    def _recovered(self) -> None:
+        if self.last_error:
+            _log.info("in contact again", resource=str(self.resource))
+        self.last_error = ""
 
     def _drop(self, reason: str, event: Poisoned | Garbage) -> None:
         self.metrics.dropped.labels(self.resource.plural, reason).inc()

@@ -171,7 +171,10 @@ class Transport:
             async with self._requests.session() as session:
                 with _as_api_error(call.title, self._requests), fail_after(self.clock, timeout_s):
                     async with await self._open(session, call) as response:
-                        return await response.read()
+                        body = await response.read()
+            self.metrics.request_size.labels(call.method, self._host).observe(len(call.data or b""))
+            self.metrics.response_size.labels(call.method, self._host).observe(len(body))
+            return body
         finally:
             self.metrics.duration.labels(call.method, self._host).observe(self.clock.monotonic() - began_at)
 
@@ -182,6 +185,8 @@ class Transport:
         response = await self._exchange(session, call, token)
         if response.status == 401:
             await source.refresh()
+            self._requests.recheck()
+            self._streams.recheck()
             # Another request may have renewed it already, so compare with the one that was refused.
             if (renewed := await source.authorization()) != token:
                 response.release()

@@ -9,7 +9,7 @@ import anyio
 import attrs
 import structlog
 
-from moduledeploy.kube.errors import Conflict, KubeError
+from moduledeploy.kube.errors import ApiError, Conflict, KubeError
 from moduledeploy.kube.queue import Queue, QueueShutDown
 from moduledeploy.runtime.clock import Clock, SystemClock, move_on_after
 
@@ -128,7 +128,8 @@ class _Worker:
         self._errors.inc()
         self._results["error"].inc()
         if isinstance(error, KubeError | TimeoutError):
-            _log.warning("reconcile failed", error=str(error), tries=queue.num_requeues(key))
+            audit_id = error.audit_id if isinstance(error, ApiError) else ""
+            _log.warning("reconcile failed", error=str(error), tries=queue.num_requeues(key), audit_id=audit_id)
         else:
             self._panics.inc()
             _log.error("reconcile failed", exc_info=error, tries=queue.num_requeues(key))

@@ -87,6 +87,7 @@ _RECONCILE_BUCKETS: Final = (
 # client-go, util/workqueue: ten nanoseconds to a thousand seconds.
 _QUEUE_BUCKETS: Final = tuple(10.0**exponent for exponent in range(-8, 4))
 _CLIENT_BUCKETS: Final = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
+_SIZE_BUCKETS: Final = (64, 256, 512, *(2.0**power for power in (10, 12, 14, 16, 18, 20, 22, 24)))
 _LIST_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _WATCH_BUCKETS: Final = (0.1, 1, 5, 15, 30, 60, 120, 300, 450, 600, 900)
 _ROLLOUT_BUCKETS: Final = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400)
@@ -200,6 +201,20 @@ class ClientMetrics:
             buckets=_CLIENT_BUCKETS,
             registry=registry,
         )
+        self.request_size = Histogram(
+            "rest_client_request_size_bytes",
+            "Size of a request's body.",
+            ["verb", "host"],
+            buckets=_SIZE_BUCKETS,
+            registry=registry,
+        )
+        self.response_size = Histogram(
+            "rest_client_response_size_bytes",
+            "Size of an answer's body, watches left out.",
+            ["verb", "host"],
+            buckets=_SIZE_BUCKETS,
+            registry=registry,
+        )
         self.retries = Counter(
             "rest_client_request_retries_total",
             "Requests sent again because the server asked for it or the connection broke.",
@@ -214,6 +229,12 @@ class InformerMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         kind = ["kind"]
         self.objects = Gauge("moduledeploy_cache_objects", "Objects in the cache.", kind, registry=registry)
+        self.version = Gauge(
+            "informer_store_resource_version",
+            "The resourceVersion up to which the cache is complete.",
+            ["name", "group", "version", "resource"],
+            registry=registry,
+        )
         self.synced = Gauge("moduledeploy_cache_synced", "1 once the cache was filled.", kind, registry=registry)
         self.lists = Counter(
             "moduledeploy_lists_total",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import filecmp
 import json
 import sys
 from pathlib import Path
@@ -233,3 +234,33 @@ def test_a_pod_is_known_by_its_environment_and_its_token(service_account: Path, 
     assert is_in_cluster(environ=IN_CLUSTER, service_account=service_account)
     assert not is_in_cluster(environ={}, service_account=service_account)
     assert not is_in_cluster(environ=IN_CLUSTER, service_account=tmp_path)
+
+
+async def test_14_a_certificate_of_a_plugin_is_replaced_in_the_files_that_sessions_watch(tmp_path: Path) -> None:
+    code = f"""
+import json, pathlib
+certs = pathlib.Path({str(CERTS)!r})
+marker = pathlib.Path(__file__).with_name("again")
+name = "second" if marker.exists() else "first"
+marker.touch()
+status = {{
+    "clientCertificateData": (certs / f"{{name}}-client.crt").read_text(),
+    "clientKeyData": (certs / f"{{name}}-client.key").read_text(),
+}}
+print(json.dumps({{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}}))
+"""
+    file = kubeconfig(
+        tmp_path,
+        user=plugin(tmp_path, code=code),
+        cluster={"server": "https://127.0.0.1:6443", "certificate-authority": str(CERTS / "first-ca.crt")},
+    )
+    credentials = await load_credentials(kubeconfig=file, clock=ManualClock())
+    assert credentials.tls is not None
+    assert credentials.tls.cert_file is not None
+    before = credentials.tls.fingerprint()
+
+    await credentials.token.refresh()
+
+    assert filecmp.cmp(credentials.tls.cert_file, CERTS / "second-client.crt", shallow=False)
+    assert credentials.tls.fingerprint() != before
+    credentials.tls.context()

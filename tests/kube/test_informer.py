@@ -318,3 +318,40 @@ async def test_selectors_and_namespaces_are_asked_for() -> None:
         assert server.requests[0].path == "/apis/example.com/v1/namespaces/prod/things"
         assert server.requests[0].query["labelSelector"] == "app=x,tier in (a,b)"
         group.cancel_scope.cancel()
+
+
+async def test_a_watch_that_is_resumed_has_nothing_wrong_with_it_any_more() -> None:
+    with capture_logs() as logs:
+        async with rig(synced(then=Then.CUT), Stream([modified("a", 11)])) as it:
+            await it.clock.run_until(lambda: it.informer.last_error)
+            await it.clock.run_until(lambda: it.informer.store.last_rv == "11")
+
+            assert it.informer.last_error == ""
+    told = [entry["event"] for entry in logs if entry["log_level"] != "debug"]
+    assert told == ["cache filled", "watch interrupted", "in contact again"]
+
+
+async def test_an_informer_is_stuck_when_it_tries_nothing_and_not_when_nobody_answers() -> None:
+    async with rig(synced(then=Then.END), *[failure(503, "ServiceUnavailable")] * 300) as it:
+        await it.clock.run_until(lambda: it.informer.has_synced)
+        await it.clock.run_for(1500)
+        assert it.informer.stuck() is None
+
+    it.clock.advance(1300)
+    assert "things: nothing tried for" in str(it.informer.stuck())
+
+
+async def test_metrics_tell_what_the_cache_holds() -> None:
+    async with rig(synced()) as it:
+        await it.clock.run_until(lambda: it.informer.has_synced, at_most_s=0)
+
+        value = it.metrics.registry.get_sample_value
+        kind = {"kind": "things"}
+        names = {"name": "things", "group": "example.com", "version": "v1", "resource": "things"}
+        assert value("moduledeploy_cache_objects", kind) == 2
+        assert value("moduledeploy_cache_synced", kind) == 1
+        assert value("moduledeploy_watches_total", kind) == 1
+        assert value("moduledeploy_watch_events_total", kind | {"type": "ADDED"}) == 2
+        assert value("moduledeploy_watch_last_activity_timestamp_seconds", kind) == it.clock.wall()
+        assert value("moduledeploy_list_duration_seconds_count", kind) == 1
+        assert value("informer_store_resource_version", names) == 10
