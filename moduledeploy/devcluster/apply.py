@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from moduledeploy.devcluster.errors import ApiError, Object, bad_request, not_found, unknown
-from moduledeploy.devcluster.fieldpaths import with_parents
+from moduledeploy.devcluster.fieldpaths import shown, with_parents
+from moduledeploy.devcluster.levels import Schema, divide
 from moduledeploy.devcluster.managedfields import Managed, Workflow, conflict_error, tracked
 from moduledeploy.devcluster.merging import compare, merge, owned_paths, remove
+from moduledeploy.devcluster.schema import Node
 from moduledeploy.devcluster.storage import Record, copy_object
+from moduledeploy.devcluster.validation import has_type
 from moduledeploy.devcluster.views import convert
 
 if TYPE_CHECKING:
@@ -52,6 +55,8 @@ def _check_intent(writes: Writes, resource: Resource, key: Key, intent: Any) -> 
         raise bad_request("error decoding YAML: metadata is no object")
     if not intent.get("kind"):
         raise bad_request("Object 'Kind' is missing in the apply patch")
+    if intent["kind"] != resource.kind:
+        raise bad_request(f"{intent['kind']} cannot be applied as a {resource.kind}")
     if intent.get("apiVersion") != resource.api_version:
         raise bad_request(
             f"Incorrect version specified in apply patch. Specified patch version: {intent.get('apiVersion', '')}, "
@@ -64,19 +69,29 @@ def _check_intent(writes: Writes, resource: Resource, key: Key, intent: Any) -> 
     if meta.get("namespace", key[0]) != key[0]:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     # Unlike other writes an intent is read by the schema before anything else, and refused without a reason.
+    prefix = f"failed to create typed patch object ({key[0]}/{key[1]}; {resource.api_version}, Kind={resource.kind})"
+    _refuse_untyped(resource.strategy.schema(), intent, (), prefix, root=True)
     try:
         strict = resource.strategy.decode(copy_object({**intent, "metadata": {**meta}}), resource)
     except ApiError as error:
-        raise unknown(
-            f"failed to create typed patch object ({key[0]}/{key[1]}; {resource.api_version}): {error}"
-        ) from error
+        raise unknown(f"{prefix}: {error}") from error
     if strict.unknown:
         problem = strict.unknown[0].removeprefix('unknown field "').removesuffix('"')
-        raise unknown(
-            f"failed to create typed patch object ({key[0]}/{key[1]}; {resource.api_version}, Kind={resource.kind}): "
-            f".{problem}: field not declared in schema"
-        )
+        raise unknown(f"{prefix}: .{problem}: field not declared in schema")
     del writes
+
+
+def _refuse_untyped(schema: Schema, value: Any, path: Path, prefix: str, *, root: bool = False) -> None:
+    """An intent of the wrong types, or with one item twice, can't be merged; raises ApiError 500."""
+    if isinstance(schema, Node) and value is not None and not has_type(schema, value):
+        raise unknown(f"{prefix}: {shown(path)}: expected {schema.type or 'string or integer'}")
+    seen: set[str] = set()
+    for part in divide(schema, value, root=root):
+        here = (*path, part.element)
+        if part.element in seen:
+            raise unknown(f"{prefix}: {shown(path)}: duplicate entries for key {shown((part.element,))}")
+        seen.add(part.element)
+        _refuse_untyped(part.schema, part.value, here, prefix)
 
 
 def _of_this_part(resource: Resource, intent: Object, subresource: str) -> Object:
@@ -101,6 +116,10 @@ def _create(
 def _merge(resource: Resource, live: Object, intent: Object, flow: Workflow, *, force: bool) -> tuple[Object, Managed]:
     schema = resource.strategy.schema()
     managed = Managed.read(live["metadata"].get("managedFields"))
+    if not managed.fields:  # whoever wrote it before there were records of that
+        before = Workflow("before-first-apply", "Update")
+        managed.put(before, tracked(owned_paths(schema, _bare(live))))
+        managed.versions[before], managed.times[before] = resource.api_version, live["metadata"]["creationTimestamp"]
     former = managed.fields.get(flow, set())
     wanted = tracked(owned_paths(schema, intent))
     merged: Object = merge(schema, live, intent, root=True)

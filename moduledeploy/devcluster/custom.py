@@ -43,15 +43,11 @@ class CustomStrategy:
         for field in ("kind", "apiVersion"):
             if not obj.get(field):
                 raise bad_request(f"Object '{field[0].upper()}{field[1:]}' is missing in the request body")
-        if obj["apiVersion"] != self.api_version:
-            raise bad_request(
-                f"the API version in the data ({obj['apiVersion']}) does not match the expected API version ({self.api_version})"
-            )
         unknown: list[str] = []
         meta = objectmeta.check_types(obj.get("metadata") or {}, unknown)
         decoded = {**obj, "metadata": meta}
         # A body of another kind is validated as it came: nothing is pruned or filled in.
-        if obj["kind"] == resource.kind:
+        if obj["kind"] == resource.kind and obj["apiVersion"] == self.api_version:
             decoded = prune(self.node, decoded, "", unknown, root=True)
             fill(self.node, decoded)
         return Decoded(decoded, tuple(unknown))
@@ -101,9 +97,12 @@ class CustomStrategy:
         return problems + self._broken_rules(problems, new, old)
 
     def _wrong_type(self, obj: Object) -> list[FieldError]:
-        if obj.get("kind") == self.kind:
-            return []
-        return [FieldError(INVALID, "kind", obj.get("kind"), f"must be {self.kind}")]
+        problems = []
+        if obj["kind"] != self.kind:
+            problems.append(FieldError(INVALID, "kind", obj["kind"], f"must be {self.kind}"))
+        if obj["apiVersion"] != self.api_version:
+            problems.append(FieldError(INVALID, "apiVersion", obj["apiVersion"], f"must be {self.api_version}"))
+        return problems
 
     def _broken_rules(self, problems: list[FieldError], obj: Object, *old: Object) -> list[FieldError]:
         if self.rules is None:

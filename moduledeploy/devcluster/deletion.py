@@ -50,8 +50,6 @@ def validate(options: DeleteOptions) -> None:
     if options.propagation is not None and options.orphan_dependents is not None:
         detail = "orphanDependents and deletionPropagation cannot be both set"
         problems.append(FieldError(INVALID, "propagationPolicy", options.propagation, detail))
-    if options.grace_s is not None and options.grace_s < 0 and options.grace_s != -1:
-        problems.append(FieldError(INVALID, "gracePeriodSeconds", options.grace_s, "must not be negative"))
     if problems:
         raise invalid("DeleteOptions", "meta.k8s.io", "", problems)
 

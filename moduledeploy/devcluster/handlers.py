@@ -18,6 +18,7 @@ from moduledeploy.devcluster.errors import (
     invalid,
     method_not_supported,
     not_found,
+    unknown,
 )
 from moduledeploy.devcluster.gotypes import Type
 from moduledeploy.devcluster.kinds import TYPES
@@ -138,6 +139,7 @@ class Handlers:
         resource, key = request.resource, request.key
         match request.target.subresource:
             case "scale":
+                subresources.check_scale(body, key[1])
                 return Answer(body=subresources.write_scale(self.writes, resource, key, lambda _: body, options))
             case "finalize":
                 return Answer(body=subresources.finalize(self.writes, resource, key[1], body, options))
@@ -152,6 +154,8 @@ class Handlers:
         resource, key = request.resource, request.key
         self._check_part(request, ("", "status", "scale"))
         if apply:
+            if request.target.subresource == "scale":
+                raise unknown("failed to create typed patch object: no type for Scale")
             intent = parse_yaml(request.body)
             outcome = apply_patch(self.writes, resource, key, intent, options, force=request.query.flag("force"))
             return self._shown(request, outcome)

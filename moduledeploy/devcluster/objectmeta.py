@@ -30,7 +30,6 @@ _SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"  # apiserver names.go: no
 _MAX_GENERATED: Final = 63
 _MAX_ANNOTATIONS: Final = 256 * 1024
 _IMMUTABLE: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
-_STANDARD_FINALIZERS: Final = frozenset({"foregroundDeletion", "orphan", "kubernetes"})
 _STRINGS: Final = ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion")
 _ORDER: Final = (
     "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
@@ -63,9 +62,10 @@ def fill_new(meta: Object, now: datetime) -> None:
 
 def carry_over(new: Object, old: Object) -> None:
     """What an update may leave out and can't change by leaving it out."""
-    for field in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "namespace"):
+    for field in ("uid", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds"):
         if field in old and not new.get(field):
             new[field] = old[field]
+    new["creationTimestamp"] = old["creationTimestamp"]
     if "generation" in old:
         new["generation"] = old["generation"]
     else:
@@ -126,12 +126,13 @@ def validate_common(meta: Object) -> list[FieldError]:
     problems = label_problems(meta.get("labels") or {}, "metadata.labels")
     problems += _annotation_problems(meta.get("annotations") or {})
     problems += _owner_problems(meta.get("ownerReferences") or [])
-    for finalizer in meta.get("finalizers") or []:
+    finalizers = meta.get("finalizers") or []
+    for finalizer in finalizers:
         if problem := qualified_name_problem(finalizer):
             problems.append(FieldError(INVALID, "metadata.finalizers", finalizer, problem))
-        elif "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
-            detail = "name is neither a standard finalizer name nor is it fully qualified"
-            problems.append(FieldError(INVALID, "metadata.finalizers", finalizer, detail))
+    if {"orphan", "foregroundDeletion"} <= set(finalizers):
+        detail = "finalizer orphan and foregroundDeletion cannot be both set"
+        problems.append(FieldError(INVALID, "metadata.finalizers", finalizers, detail))
     return problems
 
 

@@ -107,7 +107,8 @@ def status_problems(obj: Object, paths: ScalePaths | None) -> list[FieldError]:
 
 def _count_problems(obj: Object, path: Path) -> list[FieldError]:
     value, where = dig(obj, path), "." + ".".join(path)
-    if value is None:
+    parent = dig(obj, path[:-1])
+    if value is None and (parent is None or isinstance(parent, dict)):
         return []
     if type(value) is not int:
         return [FieldError(INVALID, where, value, f"accessor error: {value!r} is no int64")]

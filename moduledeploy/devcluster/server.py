@@ -12,7 +12,7 @@ import yaml
 from aiohttp import web
 
 from moduledeploy.devcluster import discovery, openapi, tables
-from moduledeploy.devcluster.errors import ApiError, Object, forbidden, method_not_supported
+from moduledeploy.devcluster.errors import ApiError, Object, bad_request, forbidden, method_not_supported, not_found
 from moduledeploy.devcluster.handlers import Answer, Handlers, Request
 from moduledeploy.devcluster.identity import User, authenticate, impersonated
 from moduledeploy.devcluster.listing import Page, Selection, read_page
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _HEALTH: Final = frozenset({"/healthz", "/livez", "/readyz"})
 _NO_PATH: Final = "404 page not found\n"
 _AGGREGATED: Final = "g=apidiscovery.k8s.io"
-_MAX_REQUEST: Final = 8 * 1024 * 1024
+_KNOWN_VERBS: Final = frozenset({"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"})
 
 
 @attrs.frozen
@@ -65,9 +65,7 @@ class Server:
         try:
             return await self._handle(request)
         except ApiError as error:
-            return web.Response(
-                status=error.code, body=encode(error.status()), content_type="application/json", headers=error.headers
-            )
+            return _respond(error.status(), _error_form(request), code=error.code, headers=list(error.headers.items()))
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         query = Query(request.query)
@@ -81,12 +79,15 @@ class Server:
         if not target.is_resource:
             return self._document(request, target)
         resource = self.handlers.writes.register.find(target.group, target.version, target.plural)
-        if resource is None or (target.subresource and target.subresource not in resource.subresources):
+        if resource is None:
+            if any(other.strategy.typed for other in self.handlers.writes.register.of(target.group, target.version)):
+                raise _NO_ROUTE
             return web.Response(status=404, text=_NO_PATH)
-        if resource.namespaced and not target.namespace and (target.name or target.verb == "deletecollection"):
-            return web.Response(status=404, text=_NO_PATH)
-        if not target.name and target.verb in ("update", "patch"):
-            raise method_not_supported(resource.plural, resource.group, target.verb)
+        refusal = _misrouted(target, resource)
+        if refusal is not None:
+            if not resource.strategy.typed and not target.namespace and resource.namespaced:
+                return web.Response(status=404, text=_NO_PATH)
+            raise refusal
         if not target.subresource and target.verb not in resource.verbs:
             raise method_not_supported(resource.plural, resource.group, target.verb)
         form = choose(request.headers.get("Accept", ""))
@@ -259,6 +260,35 @@ class Server:
             case _:
                 found = None
         return (found, plain) if found is not None else None
+
+
+_NO_ROUTE: Final = ApiError(404, "NotFound", "the server could not find the requested resource", details={})
+_NO_METHOD: Final = ApiError(
+    405, "MethodNotAllowed", "the server does not allow this method on the requested resource", details={}
+)
+
+
+def _misrouted(target: Target, resource: Resource) -> ApiError | None:
+    """What is wrong with a path or its method; built-in kinds are routed by their paths, custom ones by hand."""
+    typed = resource.strategy.typed
+    if target.subresource and target.subresource not in resource.subresources:
+        return _NO_ROUTE if typed else not_found(resource.plural, resource.group, target.name)
+    if resource.namespaced and not target.namespace and (target.name or target.verb not in ("list", "watch")):
+        return _NO_METHOD if typed and not target.name else _NO_ROUTE
+    if not target.name and target.verb in ("update", "patch"):
+        return _NO_METHOD if typed else bad_request("name must be provided")
+    if target.verb not in _KNOWN_VERBS or (
+        target.verb == "create" and target.name and not target.subresource and typed
+    ):
+        return _NO_METHOD
+    return None
+
+
+def _error_form(request: web.BaseRequest) -> Form:
+    try:
+        return Form(yaml=choose(request.headers.get("Accept", "")).yaml)
+    except ApiError:
+        return Form()
 
 
 def _impersonation(user: User) -> Access:

@@ -52,13 +52,19 @@ def write_scale(
     return to_scale(outcome.obj, resource.scale)
 
 
-def _checked(scale: Object, name: str) -> Object:
+def check_scale(scale: Object, name: str) -> None:
+    """Raises ApiError 400 for what is no Scale of that name."""
     if scale.get("kind", "Scale") != "Scale" or scale.get("apiVersion", _SCALE_VERSION) != _SCALE_VERSION:
         raise bad_request(f'{scale.get("kind")} in version "{scale.get("apiVersion")}" cannot be handled as a Scale')
-    reading = Reading("Scale", _SCALE_VERSION)
     meta = scale.get("metadata") or {}
     if meta.get("name") and meta["name"] != name:
         raise bad_request(f"the name of the object ({meta['name']}) does not match the name on the URL ({name})")
+
+
+def _checked(scale: Object, name: str) -> Object:
+    check_scale(scale, name)
+    reading = Reading("Scale", _SCALE_VERSION)
+    meta = scale.get("metadata") or {}
     rest = {field: value for field, value in scale.items() if field in ("spec", "status")}
     return {"metadata": meta, **reading.struct(rest, TYPES.structs["Scale"], "")}
 

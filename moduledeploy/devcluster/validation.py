@@ -85,10 +85,16 @@ def _fits(value: Any, kind: str) -> bool:
             return True
 
 
-def _type_problems(node: Node, value: Any, path: str) -> list[FieldError]:
+def has_type(node: Node, value: Any) -> bool:
+    """Whether the value is of a type that the level allows."""
     kinds = ("integer", "string") if node.int_or_string else (node.type,) if node.type else ()
-    if not kinds or any(_fits(value, kind) for kind in kinds):
+    return not kinds or any(_fits(value, kind) for kind in kinds)
+
+
+def _type_problems(node: Node, value: Any, path: str) -> list[FieldError]:
+    if has_type(node, value):
         return []
+    kinds = ("integer", "string") if node.int_or_string else (node.type,)
     names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
     found = names.get(type(value), "null")
     detail = f'{path or "<nil>"} in body must be of type {",".join(kinds)}: "{found}"'

@@ -91,6 +91,7 @@ class Writes:
 
     def create_outcome(self, resource: Resource, namespace: str, body: Object, options: WriteOptions) -> Outcome:
         """Create from a body that may have come from anywhere; raises ApiError 400, 403, 404, 409, 422."""
+        _match_version(resource, body)
         obj, warnings = self.decode(resource, body, options)
         meta = obj["metadata"]
         self._match_namespace(resource, namespace, meta)
@@ -135,13 +136,11 @@ class Writes:
 
     def replace(self, resource: Resource, key: Key, body: Object, options: WriteOptions) -> Outcome:
         """Replace by a whole object; raises ApiError 400, 404, 409, 422."""
+        _match_version(resource, body)
         obj, warnings = self.decode(resource, body, options)
         meta = obj["metadata"]
         self._match_namespace(resource, key[0], meta)
-        if meta.get("name") != key[1]:
-            raise bad_request(
-                f"the name of the object ({meta.get('name', '')}) does not match the name on the URL ({key[1]})"
-            )
+        _match_name(meta, key)
         record = self.store.get(resource.table, key)
         if record is None:
             return self._replace_missing(resource, key, obj, options)
@@ -178,6 +177,7 @@ class Writes:
                 raise
             # What can't be decoded after a patch is the patch's fault: no 400, but an Invalid without an object.
             raise invalid("", "", "", [FieldError(INVALID, "patch", patched, error.message)]) from error
+        _match_name(obj["metadata"], key)
         return attrs.evolve(self._update(resource, record, obj, options), warnings=warnings)
 
     def _update(self, resource: Resource, record: Record, obj: Object, options: WriteOptions) -> Outcome:
@@ -253,6 +253,21 @@ class Writes:
     def _admit(self, resource: Resource, obj: Object, old: Object | None, subresource: str) -> None:
         for admit in self.admissions:
             admit(self, resource, obj, old, subresource)
+
+
+def _match_version(resource: Resource, body: Object) -> None:
+    given = body.get("apiVersion")
+    if given and given != resource.api_version:
+        raise bad_request(
+            f"the API version in the data ({given}) does not match the expected API version ({resource.api_version})"
+        )
+
+
+def _match_name(meta: Object, key: Key) -> None:
+    if meta.get("name") != key[1]:
+        raise bad_request(
+            f"the name of the object ({meta.get('name', '')}) does not match the name on the URL ({key[1]})"
+        )
 
 
 __all__ = ["ApiError", "FieldValidation", "Outcome", "WriteOptions", "Writes"]

@@ -177,6 +177,8 @@ class Kubelet:
         if report != base.reported:
             await self.cluster.report(pod, running_status(pod, report, now=timestamp(self.clock.wall())))
             base.reported = report
+        if base.switches.evict:
+            return RequeueAfter(0.0)
         return Done() if base.is_up else RequeueAfter(wait_s)
 
     def _obey(self, pod: Pod, base: Base, *, is_lost: bool) -> None:

@@ -182,7 +182,8 @@ class LocalBases:
                 self._queue.add(_key(pod))
             while True:
                 for event in await pods.wait_events():
-                    self._queue.add(_key(event.obj))
+                    if event.old is None or _concern(event.old) != _concern(event.obj) or event.change == "DELETED":
+                        self._queue.add(_key(event.obj))
 
     async def _follow_nodes(self) -> None:
         with self._api.subscribe("nodes") as nodes:
@@ -203,6 +204,18 @@ class LocalBases:
         self._api.patch("nodes", name, {"status": status}, subresource="status")
         for key in self._kubelet.bases:
             self._queue.add(key)
+
+
+def _concern(pod: Object) -> tuple[object, ...]:
+    """What a kubelet acts upon; labels and what it reports itself are no concern of its."""
+    meta = pod["metadata"]
+    return (
+        meta["uid"],
+        meta.get("annotations"),
+        meta.get("deletionTimestamp"),
+        pod["spec"].get("nodeName"),
+        pod["status"].get("phase") in {"Failed", "Succeeded"},
+    )
 
 
 def _key(obj: Object) -> ObjectKey:

@@ -75,7 +75,11 @@ class RemoteCluster:
             for pod in self._pods.store.by_index("node", change.key.name):
                 look_at(key_of(pod))
 
-        self._pods.add_handler(lambda change: look_at(change.key))
+        def on_pod(change: Change[Pod]) -> None:
+            if change.old is None or change.new is None or _concern(change.old) != _concern(change.new):
+                look_at(change.key)
+
+        self._pods.add_handler(on_pod)
         self._nodes.add_handler(on_node)
         async with anyio.create_task_group() as tasks:
             await tasks.start(self._nodes.run)
@@ -172,3 +176,9 @@ class RemoteCluster:
 
     async def _merge(self, path: str, body: dict[str, Any]) -> None:
         await self._transport.request("PATCH", path, body=body, content_type=MERGE_PATCH)
+
+
+def _concern(pod: Pod) -> tuple[object, ...]:
+    """What a kubelet acts upon; labels and what it reports itself are no concern of its."""
+    meta = pod.metadata
+    return meta.uid, meta.annotations, meta.deletionTimestamp, pod.spec.nodeName, pod.has_ended

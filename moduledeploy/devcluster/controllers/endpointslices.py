@@ -23,17 +23,28 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.local import LocalApi, Seen
     from moduledeploy.devcluster.storage import Key, Object
     from moduledeploy.kube.queue import Queue
+    from moduledeploy.runtime.clock import Clock
 
 RESOURCE: Final = "endpointslices.discovery.k8s.io"
 _SETTLE_S: Final = 0.02  # changes of pods within it make one write of a slice
+_REST: Final = 10  # a Service whose pods change all the time takes a tenth of the time at most
 
 
 class EndpointSlices:
     """Keeps the slices of every Service with a selector."""
 
     def __init__(
-        self, *, api: LocalApi, services: Feed, pods: Feed, nodes: Feed, slices: Feed, queue: Queue[Key]
+        self,
+        *,
+        api: LocalApi,
+        services: Feed,
+        pods: Feed,
+        nodes: Feed,
+        slices: Feed,
+        queue: Queue[Key],
+        clock: Clock,
     ) -> None:
+        self._clock: Final = clock
         self._api: Final = api
         self._services: Final = services
         self._pods: Final = pods
@@ -86,9 +97,11 @@ class EndpointSlices:
                 self._queue.add_after(key, _SETTLE_S)
 
     def _note(self, service_key: Key, pod_key: Key) -> None:
+        settle_s = _SETTLE_S
         if (state := self._states.get(service_key)) is not None:
             state.dirty.add(pod_key)
-        self._queue.add_after(service_key, _SETTLE_S)
+            settle_s = max(settle_s, state.pass_s * _REST)
+        self._queue.add_after(service_key, settle_s)
 
     async def sync(self, key: Key) -> Done:
         """Write the slices of one Service that have changed."""
@@ -101,9 +114,11 @@ class EndpointSlices:
         state = self._states.get(key)
         if state is None:
             state = self._states[key] = self._begin(key, service)
+        began_at = self._clock.monotonic()
         while state.dirty:
             self._place(state, service, state.dirty.pop())
         self._write(state, service)
+        state.pass_s = self._clock.monotonic() - began_at
         return Done()
 
     def _begin(self, key: Key, service: Object) -> ServiceSlices:

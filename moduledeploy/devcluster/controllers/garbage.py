@@ -84,8 +84,16 @@ class Garbage:
                 self._queue.add(dependent)
             return
         self._alive[meta["uid"]] = item
-        if after - before or _is_held(event.obj):
+        if _is_held(event.obj) or not all(self._is_kept_by(uid, item) for uid in after - before):
             self._queue.add(item)
+
+    def _is_kept_by(self, uid: str, item: Item) -> bool:
+        """Whether an owner is there to stay, as most are: then its dependent needs no look before the owner changes."""
+        owner = self._alive.get(uid)
+        if owner is None or owner.key[0] not in {"", item.key[0]}:
+            return False
+        found = self._find(owner)
+        return found is not None and not is_terminating(found)
 
     def _look_at_owner(self, uid: str) -> None:
         if (owner := self._alive.get(uid)) is not None:

@@ -75,7 +75,7 @@ class _Manager:
         queue: Queue[Key] = self._queue("endpointslice")
         feeds = {name: self.feeds.get(name) for name in ("services", "pods", "nodes")}
         feeds["slices"] = self.feeds.get("endpointslices.discovery.k8s.io")
-        self._work(tasks, queue, EndpointSlices(api=self.api, queue=queue, **feeds).sync)
+        self._work(tasks, queue, EndpointSlices(api=self.api, queue=queue, clock=self.clock, **feeds).sync)
 
     def _queue(self, name: str) -> Queue[K]:
         return Queue(name=name, metrics=self.metrics.queue, clock=self.clock)

@@ -103,11 +103,15 @@ class ReplicaSets:
                 self._events.tell(found, "FailedCreate", f"Error creating: {error.message}", is_warning=True)
         self._pods.pump()
         wait_s = self._report(found, refused)
-        if refused is not None and not _is_final(refused):
+        if refused is not None and not self._is_going(key[0]):
             raise refused
         if is_more_to_do:
             return RequeueAfter(0.0)
         return Done() if wait_s is None else RequeueAfter(wait_s)
+
+    def _is_going(self, namespace: str) -> bool:
+        found = self._api.find("namespaces", namespace)
+        return found is None or is_terminating(found)
 
     def _resize(self, found: Object) -> bool:
         """Create or delete pods; whether there is more to create."""
@@ -157,11 +161,6 @@ class ReplicaSets:
 
     def _now(self) -> str:
         return self._api.writes.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _is_final(error: ApiError) -> bool:
-    """A refusal that trying again can't change: the namespace is going, or the template is wrong."""
-    return error.code in {403, 404, 422}
 
 
 def _pod_of(found: Object) -> Object:

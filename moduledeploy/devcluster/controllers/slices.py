@@ -89,6 +89,7 @@ class ServiceSlices:
     uid: str
     slices: list[Slice] = attrs.field(factory=list)
     dirty: set[Key] = attrs.field(factory=set)
+    pass_s: float = 0.0  # what the last pass took
     _where: dict[Key, Slice] = attrs.field(factory=dict)
 
     def pods(self) -> Iterator[Key]:
