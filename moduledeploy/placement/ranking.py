@@ -69,15 +69,14 @@ class Ranking:
             self._put_back()
             self._aside_for = module_name
         chosen: list[str] = []
-        left_out: list[Seat] = []
+        left_out: list[tuple[Level, Seat]] = []
         while len(chosen) < count and (tier := self._newest if self._newest.filled else self._older).filled:
             filled = tier.filled
             level = tier.levels[(filled & -filled if policy is _SCATTER else filled).bit_length() - 1]
             self._take_from(level, count, chosen, exclude, left_out, holders)
-        for seat in left_out:
+        for level, seat in left_out:
             seat.is_aside = False
-            if seat.level is not None:
-                seat.level.push(seat)
+            level.push(seat)
         return chosen
 
     def check_invariants(self, seats: Collection[Seat]) -> None:
@@ -105,7 +104,7 @@ class Ranking:
         count: int,
         chosen: list[str],
         exclude: Collection[str],
-        left_out: list[Seat],
+        left_out: list[tuple[Level, Seat]],
         holders: MutableMapping[Seat, Holders],
     ) -> None:
         """Go through one level until enough are chosen or it is empty."""
@@ -121,7 +120,7 @@ class Ranking:
                 aside.append(seat)
             elif exclude and seat.uid in exclude:
                 seat.is_aside = True
-                left_out.append(seat)
+                left_out.append((level, seat))
             else:
                 holders[seat] = NAMELESS
                 chosen.append(seat.uid)

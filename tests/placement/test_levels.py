@@ -58,6 +58,18 @@ def test_a_base_that_goes_up_and_down_for_ever_leaves_no_heap_of_keys() -> None:
     assert pool.place("orders", 3, SchedulingPolicy.STACKING).bases == ("a", "b")
 
 
+def test_a_module_that_is_placed_and_forgotten_for_ever_leaves_no_list_of_bases_set_aside() -> None:
+    pool = Pool()
+    pool.set_base(Base(uid="a", name="a"))
+
+    for _ in range(1000):
+        assert pool.place("orders", 1, SchedulingPolicy.SCATTER).bases == ("a",)
+        pool.forget("a", "orders", "orders-1")
+
+    pool.check_invariants()  # bounds what is set aside
+    assert pool.count("a") == 0
+
+
 def test_marks_tell_who_is_in_one_set_and_not_in_another() -> None:
     slots = [0, 1, BLOCK_BITS - 1, BLOCK_BITS, 5 * BLOCK_BITS + 7]
     everyone, some = Marks.of(slots), Marks.of(slots[::2])

@@ -237,6 +237,31 @@ def test_explain_gives_every_base_its_verdict() -> None:
     assert list(pool.explain("orders")) == [("a", None), ("b", Refusal.HAS_MODULE), ("c", Refusal.AT_CAP)]
 
 
+def test_obstacles_are_counted_without_placing_anything() -> None:
+    pool = pool_of("a", "b", "c", cap=1)
+    pool.add_module("uid-a", "orders", "orders-1")
+    pool.set_base(Base(uid="uid-b", name="b", obstacle=Obstacle.TERMINATING))
+
+    assert pool.obstacles("orders") == {Obstacle.TERMINATING: 1, Refusal.HAS_MODULE: 1, Refusal.EXCLUDED: 1}
+    assert pool.count("uid-c") == 0
+
+
+def test_capacity_is_what_is_used_and_what_is_free_on_known_bases() -> None:
+    pool = pool_of("a", "b", cap=3)
+    pool.add_module("uid-a", "orders", "orders-1")
+    pool.add_module("uid-gone", "orders", "orders-2")
+
+    assert pool.capacity() == (1, 5)
+
+
+def test_capacity_is_unlimited_where_a_base_has_no_cap() -> None:
+    pool = pool_of("a", cap=3)
+    pool.set_base(Base(uid="uid-b", name="b"))
+
+    assert pool.capacity() == (0, None)
+    assert Pool().capacity() == (0, None)
+
+
 @pytest.mark.parametrize(
     "event",
     [
@@ -261,7 +286,7 @@ def test_a_long_history_on_a_larger_pool_ends_in_the_decisions_of_the_naive_plac
     pool, naive = Pool(), NaivePool()
     uids = [f"{rng.getrandbits(64):016x}" for _ in range(80)]
     modules = [f"module-{number}" for number in range(12)]
-    for step in range(12_000):
+    for step in range(4_000):
         uid, module, holder = rng.choice(uids), rng.choice(modules), rng.choice("pq")
         match rng.randrange(16):
             case 0:
@@ -289,5 +314,5 @@ def test_a_long_history_on_a_larger_pool_ends_in_the_decisions_of_the_naive_plac
                 )
                 ours = pool.place(module, count, policy, exclude=exclude)
                 assert ours == naive.place(module, count, policy, exclude=exclude)
-        if step % 1000 == 0:
+        if step % 500 == 0:
             pool.check_invariants()

@@ -94,5 +94,5 @@ class PoolMachine(RuleBasedStateMachine):
         assert all(self.pool.count(uid) == self.naive.count(uid) for uid in self.naive.bases)
 
 
-PoolMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+PoolMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=60, deadline=None)
 test_the_pool_decides_as_the_naive_placer = PoolMachine.TestCase
