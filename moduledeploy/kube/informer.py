@@ -61,6 +61,7 @@ class Informer(Generic[T]):
         namespace: str | None = None,
         label_selector: str = "",
         indexes: Mapping[str, Callable[[T], Iterable[str]]] | None = None,
+        transform: Callable[[T], T] | None = None,
         clock: Clock | None = None,
         rules: WatchRules | None = None,
         draw: Callable[[], float] = random.random,
@@ -74,7 +75,7 @@ class Informer(Generic[T]):
         self._synced: Final = anyio.Event()
         self._reflector: Final = Reflector(
             resource=resource,
-            decoder=Decoder(object_type),
+            decoder=Decoder(object_type, transform),
             sink=self,
             transport=transport,
             clock=clock or SystemClock(),

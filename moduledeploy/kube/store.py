@@ -32,6 +32,9 @@ class Object(Protocol):
 
 
 T = TypeVar("T", bound=Object)
+# Under each value the one key, or a dict as an ordered set of several: an index answers in the order in which objects came.
+# Most values of an index by UID have one key only, and a dict for it would cost more than the rest of the entry.
+_Index = dict[str, "ObjectKey | dict[ObjectKey, None]"]
 
 
 def key_of(obj: Object) -> ObjectKey:
@@ -51,8 +54,7 @@ class Store(Generic[T]):
     def __init__(self, indexes: Mapping[str, Callable[[T], Iterable[str]]] | None = None) -> None:
         self._objects: dict[ObjectKey, T] = {}
         self._functions: Final = dict(indexes or {})
-        # Inner dicts are ordered sets of keys: an index answers in the order in which objects came.
-        self._indexes: dict[str, dict[str, dict[ObjectKey, None]]] = {name: {} for name in self._functions}
+        self._indexes: dict[str, _Index] = {name: {} for name in self._functions}
         self._last_rv = ""
 
     @property
@@ -89,7 +91,12 @@ class Store(Generic[T]):
 
     def by_index(self, name: str, value: str) -> list[T]:
         """Give the objects that index `name` holds under `value`, oldest entry first; KeyError for an unknown index."""
-        return [self._objects[key] for key in self._indexes[name].get(value, ())]
+        found = self._indexes[name].get(value)
+        if found is None:
+            return []
+        if isinstance(found, dict):
+            return [self._objects[key] for key in found]
+        return [self._objects[found]]
 
     def index_values(self, name: str) -> Collection[str]:
         """All values under which index `name` holds something, as a live view."""
@@ -120,9 +127,9 @@ class Store(Generic[T]):
             if old is not None:
                 after = set(after)
                 for value in set(function(old)) - after:
-                    self._unindex(index, value, key)
+                    _unindex(index, value, key)
             for value in after:
-                index.setdefault(value, {})[key] = None
+                _index(index, value, key)
         return old
 
     def remove(self, key: ObjectKey) -> T | None:
@@ -131,7 +138,7 @@ class Store(Generic[T]):
         if old is not None:
             for name, function in self._functions.items():
                 for value in set(function(old)):
-                    self._unindex(self._indexes[name], value, key)
+                    _unindex(self._indexes[name], value, key)
         return old
 
     def advance(self, version: str) -> None:
@@ -145,12 +152,27 @@ class Store(Generic[T]):
             for key, obj in self._objects.items():
                 for value in function(obj):
                     expected.setdefault(value, set()).add(key)
-            actual = {value: set(keys) for value, keys in self._indexes[name].items()}
+            actual = {
+                value: set(found) if isinstance(found, dict) else {found}
+                for value, found in self._indexes[name].items()
+            }
             assert actual == expected, f"index {name}: {actual} != {expected}"
 
-    @staticmethod
-    def _unindex(index: dict[str, dict[ObjectKey, None]], value: str, key: ObjectKey) -> None:
-        keys = index[value]
-        del keys[key]
-        if not keys:
-            del index[value]
+
+def _index(index: _Index, value: str, key: ObjectKey) -> None:
+    found = index.get(value)
+    if found is None:
+        index[value] = key
+    elif isinstance(found, dict):
+        found[key] = None
+    elif found != key:
+        index[value] = {found: None, key: None}
+
+
+def _unindex(index: _Index, value: str, key: ObjectKey) -> None:
+    found = index[value]
+    if isinstance(found, dict):
+        del found[key]
+        if found:
+            return
+    del index[value]

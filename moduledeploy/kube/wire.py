@@ -12,7 +12,7 @@ from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.store import Object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T", bound=Object)
 _Any = TypeVar("_Any")
@@ -136,9 +136,13 @@ class UndecodableList(Exception):
 
 
 class Decoder(Generic[T]):
-    """Decodes answers about one kind into `object_type`, an attrs class that names only the fields in use."""
+    """Decodes answers about one kind into `object_type`, an attrs class that names only the fields in use.
 
-    def __init__(self, object_type: type[T]) -> None:
+    `transform` sees each object once, before anybody else: there a kind can drop and share what would fill the memory.
+    """
+
+    def __init__(self, object_type: type[T], transform: Callable[[T], T] | None = None) -> None:
+        self._transform: Final = transform
         # Subscripting with a runtime value is what msgspec wants and what no type checker can follow.
         kind: Any = object_type
         self._page: Final = msgspec.json.Decoder(_List[kind])
@@ -173,6 +177,8 @@ class Decoder(Generic[T]):
     def _page_of(self, page: _List[Any], objects: list[T], poisoned: list[Poisoned]) -> Page[T]:
         if not page.kind.endswith("List"):
             raise UndecodableList(f"a {page.kind} where a list was asked for")
+        if self._transform is not None:
+            objects = [self._transform(obj) for obj in objects]
         return Page(page.metadata.resource_version, page.metadata.continue_ or "", objects, poisoned)
 
     def _poisoned(self, raw: msgspec.Raw, error: Exception) -> Poisoned:
@@ -193,6 +199,8 @@ class Decoder(Generic[T]):
                 meta = obj.metadata
                 if not meta.resourceVersion or not meta.name:
                     return Garbage("an object without a name or version")
+                if self._transform is not None:
+                    obj = self._transform(obj)
                 return Put(ObjectKey(meta.namespace, meta.name), obj, type(event) is _Added)
             case _Deleted(object=bare):
                 return Removed(ObjectKey(bare.metadata.namespace, bare.metadata.name), bare.metadata.resource_version)

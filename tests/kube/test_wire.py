@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 
+import attrs
 import pytest
 
 from moduledeploy.kube.wire import Bookmark, Decoder, Failed, Garbage, Poisoned, Put, Removed, UndecodableList
 from tests.kube.server import status
-from tests.kube.things import Thing, added, bookmark, deleted, error, key, modified, page, thing
+from tests.kube.things import Thing, ThingSpec, added, bookmark, deleted, error, key, modified, page, thing
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +87,14 @@ def test_one_bad_object_of_a_page_is_named_and_the_others_are_there(decoder: Dec
 def test_what_is_no_list_is_said_to_be_none(decoder: Decoder[Thing], body: bytes) -> None:
     with pytest.raises(UndecodableList):
         decoder.decode_page(body)
+
+
+def test_a_transformation_sees_every_object_before_anybody_else() -> None:
+    decoder = Decoder(Thing, lambda obj: attrs.evolve(obj, spec=ThingSpec(obj.spec.size + 100)))
+
+    event = decoder.decode_event(added("a", 3, size=5))
+    got = decoder.decode_page(json.dumps(page(20, thing("b", 4, size=6))).encode())
+
+    assert isinstance(event, Put)
+    assert event.obj.spec.size == 105
+    assert got.objects[0].spec.size == 106
