@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import random
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
@@ -81,11 +81,12 @@ class _Worker:
                 return
             self._active.inc()
             began_at = self._clock.monotonic()
+            # A worker is a task with a context of its own: what the next pass binds replaces this.
+            structlog.contextvars.bind_contextvars(
+                controller=self._controller, key=str(key), reconcile_id=f"{random.getrandbits(48):012x}"
+            )
             try:
-                with structlog.contextvars.bound_contextvars(
-                    controller=self._controller, key=str(key), reconcile_id=uuid.uuid4().hex[:12]
-                ):
-                    await self._work_on(key, queue, reconcile)
+                await self._work_on(key, queue, reconcile)
             finally:
                 self._active.dec()
                 self._time.observe(self._clock.monotonic() - began_at)
