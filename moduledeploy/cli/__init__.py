@@ -8,6 +8,18 @@ import sys
 from typing import Final
 
 COMMANDS: Final = {
+    "get": "one rollout as a tree; -w keeps it live",
+    "list": "all rollouts of a namespace; -w keeps them live",
+    "status": "where a rollout stands, for people and by exit status for pipelines",
+    "history": "revisions: outcome, duration, who confirmed which batch",
+    "confirm": "confirm a batch, so that the next one begins",
+    "pause": "hold a rollout",
+    "resume": "end a pause",
+    "retry": "try a failed rollout again",
+    "restart": "deploy the same version again",
+    "undo": "go back to an earlier revision",
+    "scale": "change the number of replicas",
+    "set": "deploy another version",
     "run": "run the controller",
     "demo": "show the main job live, on an embedded cluster",
     "devcluster": "embedded API server with simulated bases, for development and tests",

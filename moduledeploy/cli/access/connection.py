@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import attrs
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from moduledeploy.kube.transport import Transport
 
 FIELD_MANAGER: Final = "moduledeploy-cli"
+JSON: Final = "application/json"
 PAGE: Final = "500"
 REQUEST_TIMEOUT_S: Final = 30.0
 TRIES: Final = 3  # a person or a pipeline waits: say soon that the server doesn't answer
@@ -82,9 +83,27 @@ class Connection:
             name = ""
         return name if name and name != "system:anonymous" else f"{getpass.getuser()}@{socket.gethostname()}"
 
-    async def _ask(self, verb: str, resource: Resource, method: str, path: str, **rest: Any) -> bytes:
+    async def _ask(
+        self,
+        verb: str,
+        resource: Resource,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: object = None,
+        content_type: str = JSON,
+    ) -> bytes:
         try:
-            return await self.transport.request(method, path, timeout_s=REQUEST_TIMEOUT_S, max_tries=TRIES, **rest)
+            return await self.transport.request(
+                method,
+                path,
+                query=query,
+                body=body,
+                content_type=content_type,
+                timeout_s=REQUEST_TIMEOUT_S,
+                max_tries=TRIES,
+            )
         except NotFound as error:
             raise CliError(_not_found(resource, path, error), Exit.NOT_FOUND) from error
         except Forbidden as error:

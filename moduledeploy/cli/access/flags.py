@@ -54,3 +54,10 @@ def duration(text: str) -> float:
     if not text:
         raise ValueError(text)
     return total + (float(number) if number else 0.0)
+
+
+def count(text: str) -> int:
+    """A whole number from 0. Raises ValueError."""
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(text)
+    return int(text)

@@ -1,0 +1,97 @@
+"""Show the revisions: what was deployed when, how it ended, how long it took and who confirmed which batch.
+
+Outcomes and times of older revisions come from Events, which a cluster keeps for a while only. Example:
+
+  moduledeploy history orders
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from moduledeploy.api.times import encode_time
+from moduledeploy.cli.access import flags
+from moduledeploy.cli.access.connection import connect, run
+from moduledeploy.cli.access.console import emit, say
+from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.pictures.documents import document, documents
+from moduledeploy.cli.pictures.history import HistoryEntry, history
+from moduledeploy.cli.pictures.table import table
+from moduledeploy.cli.pictures.words import NONE, age
+from moduledeploy.cli.reading.cluster import read_stores
+from moduledeploy.cli.reading.events import read_events
+from moduledeploy.cli.reading.one import read_one
+from moduledeploy.cli.reading.revisions import revisions_of
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `history`."""
+    parser.add_argument("name", metavar="NAME", help="the ModuleDeployment")
+    parser.add_argument("--revision", metavar="R", help="everything about one revision (number or name)")
+    flags.add_output_flag(parser, "table")
+    flags.add_cluster_flags(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the table, or one revision."""
+    return run(_history, options)
+
+
+async def _history(options: argparse.Namespace) -> int:
+    async with connect(options) as connection:
+        one = await read_one(connection, options.name)
+        stores = await read_stores(connection, connection.namespace, ("replica_sets",))
+        events = await read_events(connection, options.name, one.deployment.metadata.uid)
+    entries = history(one, [made for made, _ in revisions_of(stores, one.deployment)], events)
+    if options.revision:
+        _show_one(entries, options)
+    elif options.output != "table":
+        emit(documents("Revision", entries), options.output)
+    else:
+        head = ("REVISION", "VERSION", "OUTCOME", "STARTED", "TOOK", "CONFIRMED", "CHANGE-CAUSE")
+        say(table(head, [_row(entry, time.time()) for entry in entries]))
+    return Exit.REACHED
+
+
+def _row(entry: HistoryEntry, now: float) -> tuple[str | Text, ...]:
+    colour = {"Completed": "green", "Failed": "red", "Aborted": "red", "RolledBack": "red"}.get(entry.outcome, "")
+    started = NONE if entry.started_at is None else f"{age(now - entry.started_at)} ago"
+    return (
+        f"{entry.revision}{'*' if entry.is_current else ''}",
+        entry.version,
+        Text(entry.outcome, style=colour),
+        started,
+        age(entry.duration_s),
+        ", ".join(f"{item.batch} by {item.by}" for item in entry.confirmed) or NONE,
+        entry.change_cause or NONE,
+    )
+
+
+def _show_one(entries: list[HistoryEntry], options: argparse.Namespace) -> None:
+    entry = next((item for item in entries if options.revision in (str(item.revision), item.name)), None)
+    if entry is None:
+        there = ", ".join(str(item.revision) for item in entries) or "none"
+        raise CliError(f"{options.name} has no revision {options.revision}; there are: {there}", Exit.NOT_FOUND)
+    if options.output != "table":
+        emit(document("Revision", entry), options.output)
+        return
+    lines = [
+        f"revision {entry.revision}, {entry.name}{', the one asked for now' if entry.is_current else ''}",
+        f"  module:    {entry.module}:{entry.version}",
+        f"  url:       {entry.url}",
+        f"  md5:       {entry.md5 or NONE}",
+        f"  outcome:   {entry.outcome}",
+        f"  started:   {NONE if entry.started_at is None else encode_time(entry.started_at)}",
+        f"  took:      {age(entry.duration_s)}",
+        f"  cause:     {entry.change_cause or NONE}",
+    ]
+    for item in entry.confirmed:
+        at = "" if item.at is None else f", {encode_time(item.at)}"
+        lines.append(f"  confirmed: batch {item.batch} by {item.by}{at}")
+    say(lines)

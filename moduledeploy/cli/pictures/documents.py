@@ -1,0 +1,58 @@
+"""json and yaml for programs: camelCase names, a kind and a version on top; documented in docs/cli.md."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Final
+
+import attrs
+import msgspec
+import yaml
+
+from moduledeploy.api.times import encode_time
+
+SCHEMA: Final = "cli.koupleless.alipay.com/v1"
+
+
+def document(kind: str, value: object) -> dict[str, Any]:
+    """The value under its kind."""
+    return {"apiVersion": SCHEMA, "kind": kind, **plain(value)}
+
+
+def documents(kind: str, values: list[Any]) -> dict[str, Any]:
+    """A list of values."""
+    return {"apiVersion": SCHEMA, "kind": f"{kind}List", "items": [plain(value) for value in values]}
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401  # any value of ours
+    """Values made of attrs classes as what JSON has; what is unknown is absent."""
+    if isinstance(value, Enum):
+        return value.value
+    if attrs.has(type(value)):
+        return {
+            camel(field.name): encode_time(item) if _is_instant(field.name) else plain(item)
+            for field in attrs.fields(type(value))
+            if (item := getattr(value, field.name)) is not None
+        }
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def _is_instant(name: str) -> bool:
+    return name == "at" or name.endswith("_at")
+
+
+def camel(name: str) -> str:
+    """lower_case to lowerCase; a trailing _s, seconds, is spelled out."""
+    words = name.removesuffix("_s").split("_") + (["seconds"] if name.endswith("_s") else [])
+    return words[0] + "".join(word.capitalize() for word in words[1:])
+
+
+def text(body: dict[str, Any], form: str) -> str:
+    """The document as json or yaml, without a line end."""
+    if form == "json":
+        return msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
+    return yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120).rstrip("\n")

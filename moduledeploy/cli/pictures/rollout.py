@@ -1,0 +1,382 @@
+"""One rollout as a person asks for it: revisions, batches, replicas, what is awaited and what moves it on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import msgspec
+
+from moduledeploy.api.spec import PEER
+from moduledeploy.api.status import Progress
+from moduledeploy.api.times import at
+from moduledeploy.cli.pictures.words import age
+from moduledeploy.cli.reading.kinds import CONFIRMATIONS_ANNOTATION, CONTROLLER
+from moduledeploy.rollout.plan import find_revision
+from moduledeploy.rollout.release import batch_key
+from moduledeploy.rollout.slots import Mark
+
+if TYPE_CHECKING:
+    from moduledeploy.api.status import DeploymentStatus, Release
+    from moduledeploy.cli.reading.family import Family
+    from moduledeploy.cli.reading.kinds import ReadDeployment
+    from moduledeploy.rollout.slots import ModuleFacts, Slot
+    from moduledeploy.rollout.view import Revision
+
+UNOBSERVED_AFTER_S: Final = 10.0  # a running controller looks at a change within a second
+
+
+class Standing(StrEnum):
+    """What a rollout's state means to somebody who waits for it."""
+
+    HEALTHY = "healthy"
+    PROGRESSING = "progressing"
+    GATE = "gate"
+    FAILED = "failed"
+
+
+@attrs.frozen(kw_only=True)
+class Confirmation:
+    """Who confirmed a batch, as far as the object tells; `at` in seconds since the epoch."""
+
+    by: str
+    at: float | None
+
+
+@attrs.frozen(kw_only=True)
+class ReplicaPicture:
+    """One Module on one base."""
+
+    name: str
+    base: str
+    version: str
+    status: str
+    reason: str
+    message: str
+    age_s: float | None
+    base_ready: bool
+    modules_on_base: int
+
+
+@attrs.frozen(kw_only=True)
+class BatchPicture:
+    """One batch: its size, how many of it are available, and its replicas."""
+
+    number: int
+    size: int
+    available: int
+    state: str
+    confirmed: Confirmation | None = None
+    replicas: tuple[ReplicaPicture, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class RevisionPicture:
+    """One ModuleReplicaSet; `batches` where it is the one that is rolled out, `replicas` those of no batch of it."""
+
+    number: int
+    name: str
+    version: str
+    role: str
+    age_s: float | None
+    batches: tuple[BatchPicture, ...] = ()
+    replicas: tuple[ReplicaPicture, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class RolloutPicture:
+    """A ModuleDeployment at one moment."""
+
+    name: str
+    namespace: str
+    module: str
+    version: str
+    base_deployment: str
+    bases: int
+    phase: str
+    standing: Standing
+    message: str
+    generation: int
+    observed_generation: int
+    strategy: str
+    replicas: int
+    desired: int
+    updated: int
+    ready: int
+    available: int
+    max_unavailable: int
+    batch: int
+    batch_count: int
+    age_s: float | None
+    revision: str
+    revisions: tuple[RevisionPicture, ...] = ()
+    awaits: str = ""
+    until_s: float | None = None
+    commands: tuple[str, ...] = ()
+
+
+def standing_of(deployment: ReadDeployment, status: DeploymentStatus) -> Standing:
+    """What the state means; a generation that nobody has seen yet is always progress to come."""
+    release = status.release
+    if any(
+        item.type == "Progressing" and item.reason == "InvalidSpec" and item.status is False
+        for item in status.conditions
+    ):
+        return Standing.FAILED
+    if status.observed_generation < deployment.metadata.generation or release is None:
+        return Standing.PROGRESSING
+    match release.progress:
+        case Progress.COMPLETED:
+            return Standing.HEALTHY
+        case Progress.FAILED | Progress.ABORTED | Progress.TERMINATING:
+            return Standing.FAILED
+        case Progress.WAITING_FOR_CONFIRMATION | Progress.PAUSED:
+            return Standing.GATE
+    progressing = status.condition("Progressing")
+    return Standing.FAILED if progressing is not None and progressing.status is False else Standing.PROGRESSING
+
+
+def phase_of(deployment: ReadDeployment, status: DeploymentStatus) -> str:
+    """One word; Terminating as soon as deletion was asked for."""
+    if deployment.metadata.is_terminating:
+        return Progress.TERMINATING
+    return status.release.progress if status.release else Progress.INIT
+
+
+def message_of(deployment: ReadDeployment, status: DeploymentStatus, now: float) -> str:
+    """What the controller says is awaited; where it hasn't looked yet, that."""
+    generation = deployment.metadata.generation
+    if status.observed_generation >= generation:
+        return status.message
+    if any(item.reason == "InvalidSpec" for item in status.conditions):
+        return status.message
+    waited = now - deployment.spec_written_at
+    if waited < UNOBSERVED_AFTER_S:
+        return f"waiting for the controller to look at generation {generation}"
+    return f"nobody has observed generation {generation} for {age(waited)}: is the controller running?"
+
+
+def confirmations(deployment: ReadDeployment, status: DeploymentStatus) -> dict[str, dict[int, Confirmation]]:
+    """Who confirmed which batch of which revision: what this command line noted, else the field's last writer."""
+    release = status.release
+    found: dict[str, dict[int, Confirmation]] = {}
+    for revision, batches in noted_confirmations(deployment).items():
+        for number, entry in batches.items():
+            noted = Confirmation(by=entry.by, at=entry.at)
+            if release is None or revision != release.revision or noted.at is None or noted.at >= release.started_at:
+                found.setdefault(revision, {})[int(number)] = noted
+    if release is None or not release.confirmed_batch:
+        return found
+    of_this = found.setdefault(release.revision, {})
+    if release.confirmed_batch not in of_this and (last := _last_writer(deployment, release)) is not None:
+        of_this[release.confirmed_batch] = last
+    return found
+
+
+@attrs.frozen
+class Note:
+    """One entry of the annotation that `confirm` keeps."""
+
+    by: str = ""
+    at: float | None = None
+
+
+def noted_confirmations(deployment: ReadDeployment) -> dict[str, dict[str, Note]]:
+    """The annotation, by revision and batch; empty where there is none or somebody else wrote it."""
+    text = deployment.metadata.annotation(CONFIRMATIONS_ANNOTATION) or "{}"
+    try:
+        noted = msgspec.json.decode(text, type=dict[str, dict[str, Note]])
+    except msgspec.DecodeError:
+        return {}
+    return {name: {key: note for key, note in batches.items() if key.isdigit()} for name, batches in noted.items()}
+
+
+def _last_writer(deployment: ReadDeployment, release: Release) -> Confirmation | None:
+    """Who last wrote the field that confirms, in this rollout."""
+    for entry in deployment.metadata.managedFields:
+        confirms = entry.has("spec", "pause") or entry.has("spec", "confirmBatchNum")
+        if confirms and entry.manager != CONTROLLER and not entry.subresource:
+            moment = at(entry.time)
+            if moment is not None and moment + 1.0 >= release.started_at:  # managedFields have whole seconds
+                return Confirmation(by=entry.manager, at=moment)
+    return None
+
+
+def rollout_picture(family: Family, now: float) -> RolloutPicture:
+    """The whole picture at `now` (seconds since the epoch)."""
+    parent, view = family.view.parent, family.view
+    status, release, meta = parent.status, parent.status.release, family.deployment.metadata
+    standing = standing_of(family.deployment, status)
+    awaits, until, commands = _awaited(family, now)
+    counts = status.counts
+    return RolloutPicture(
+        name=parent.name,
+        namespace=parent.namespace,
+        module=parent.spec.template.module.name,
+        version=parent.spec.template.module.version,
+        base_deployment=parent.spec.base_deployment,
+        bases=len(family.pool),
+        phase=phase_of(family.deployment, status),
+        standing=standing,
+        message=message_of(family.deployment, status, now),
+        generation=meta.generation,
+        observed_generation=status.observed_generation,
+        strategy=_strategy(family),
+        replicas=counts.replicas,
+        desired=view.desired,
+        updated=counts.updated,
+        ready=counts.ready,
+        available=counts.available,
+        max_unavailable=status.max_unavailable,
+        batch=release.current_batch if release else 0,
+        batch_count=len(release.batches) if release else 0,
+        age_s=_since(at(meta.creationTimestamp), now),
+        revision=release.revision if release else "",
+        revisions=_revisions(family, now),
+        awaits=awaits,
+        until_s=until,
+        commands=commands,
+    )
+
+
+def _since(moment: float | None, now: float) -> float | None:
+    return None if moment is None else max(0.0, now - moment)
+
+
+def _strategy(family: Family) -> str:
+    spec = family.view.parent.spec
+    strategy = spec.strategy
+    parts = [f"{strategy.batch_count} batches" if strategy.batch_count > 1 else "1 batch"]
+    if strategy.use_beta:
+        parts.append("the first a beta of one base")
+    parts.append(strategy.upgrade_policy.value)
+    if strategy.need_confirm:
+        parts.append("confirmed by a person")
+    if strategy.gray_time_s:
+        parts.append(f"{age(strategy.gray_time_s)} gray time")
+    parts.append("one on every base" if spec.replicas == PEER else spec.scheduling.value)
+    return ", ".join(parts)
+
+
+def _awaited(family: Family, now: float) -> tuple[str, float | None, tuple[str, ...]]:
+    """What is awaited, for how long yet, and the commands that move it on."""
+    parent = family.view.parent
+    release = parent.status.release
+    name = parent.name if parent.namespace == "default" else f"{parent.name} -n {parent.namespace}"
+    if parent.is_terminating:
+        return "its Modules to be uninstalled", None, ()
+    if release is None or parent.status.observed_generation < parent.generation:
+        return "the controller", None, ()
+    match release.progress:
+        case Progress.WAITING_FOR_CONFIRMATION:
+            batch = release.current_batch
+            return f"confirmation of batch {batch}", None, (f"moduledeploy confirm {name} --batch {batch}",)
+        case Progress.GRAY_WAITING if release.gray_until is not None:
+            return "the end of the gray time", max(0.0, release.gray_until - now), ()
+        case Progress.PAUSED:
+            return "the end of the pause", None, (f"moduledeploy resume {name}",)
+        case Progress.FAILED | Progress.ABORTED:
+            return "a decision", None, (f"moduledeploy undo {name}", f"moduledeploy retry {name}")
+    failure = parent.status.condition("ReplicaFailure")
+    if failure is not None and failure.status and failure.reason == "FailedPlacement":
+        return "a base for every replica", None, (f"moduledeploy why {name}",)
+    return "", None, ()
+
+
+def _revisions(family: Family, now: float) -> tuple[RevisionPicture, ...]:
+    view = family.view
+    view.slots.advance(now)
+    target = find_revision(view)
+    view.slots.aim(target.name if target else "", view.parent.spec.min_ready_s)
+    ordered = sorted(view.revisions.values(), key=lambda revision: revision.number, reverse=True)
+    release = view.parent.status.release
+    shown = []
+    for revision in ordered:
+        modules = list(view.slots.of_revision(revision.name).values())
+        is_target = revision is target
+        if not modules and not is_target and (release is None or revision.name != release.completed_revision):
+            continue
+        batches = _batches(family, revision, now) if is_target else ()
+        in_batches = {replica.name for batch in batches for replica in batch.replicas}
+        rest = [module for module in modules if module.name not in in_batches]
+        shown.append(
+            RevisionPicture(
+                number=revision.number,
+                name=revision.name,
+                version=revision.template.module.version,
+                role=_role(revision, target, release),
+                age_s=_since(revision.created_at, now),
+                batches=batches,
+                replicas=tuple(_replica(family, module, now) for module in _in_order(rest)),
+            )
+        )
+    return tuple(shown)
+
+
+def _role(revision: Revision, target: Revision | None, release: Release | None) -> str:
+    if release is None:
+        return "new"
+    if revision is target and release.revision == revision.name:
+        if release.failure is not None:
+            return "failed"
+        return "stable" if release.progress is Progress.COMPLETED else "updating"
+    return "stable" if revision.name == release.completed_revision else "superseded"
+
+
+def _in_order(modules: list[ModuleFacts]) -> list[ModuleFacts]:
+    return sorted(modules, key=lambda module: (module.base_name, module.name))
+
+
+def _replica(family: Family, module: ModuleFacts, now: float) -> ReplicaPicture:
+    slot: Slot = family.view.slots[module.base_uid]
+    return ReplicaPicture(
+        name=module.name,
+        base=module.base_name,
+        version=module.source.version,
+        status="Terminating" if module.is_terminating else module.status.value,
+        reason=module.reason,
+        message=module.message,
+        age_s=_since(module.order[0] or None, now),
+        base_ready=slot.base.ready_since is not None and not slot.base.is_lost,
+        modules_on_base=family.pool.count(module.base_uid),
+    )
+
+
+def _batches(family: Family, revision: Revision, now: float) -> tuple[BatchPicture, ...]:
+    """The batches of the rollout that is under way or was the last; a Module carries the batch it was made for."""
+    view, release = family.view, family.view.parent.status.release
+    if release is None or release.revision != revision.name:
+        return ()
+    said = confirmations(family.deployment, view.parent.status).get(revision.name, {})
+    left = max(0, view.slots.count(Mark.UPDATED_AVAILABLE) - release.initial_updated)
+    by_batch: dict[str, list[ModuleFacts]] = {}
+    for module in view.slots.of_revision(revision.name).values():
+        by_batch.setdefault(module.batch or "", []).append(module)
+    batches = []
+    for number, size in enumerate(release.batches, start=1):
+        available = min(left, size)
+        left -= available
+        modules = _in_order(by_batch.get(batch_key(revision.number, number), []))
+        confirmed = said.get(number)
+        if confirmed is None and number <= release.confirmed_batch:
+            confirmed = Confirmation(by="", at=None)
+        batches.append(
+            BatchPicture(
+                number=number,
+                size=size,
+                available=available,
+                state=_batch_state(release, number),
+                confirmed=confirmed,
+                replicas=tuple(_replica(family, module, now) for module in modules),
+            )
+        )
+    return tuple(batches)
+
+
+def _batch_state(release: Release, number: int) -> str:
+    if number < release.current_batch or release.progress is Progress.COMPLETED:
+        return Progress.COMPLETED
+    if number > release.current_batch:
+        return "NotOpened"
+    return release.progress

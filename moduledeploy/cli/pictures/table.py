@@ -1,0 +1,34 @@
+"""Tables as kubectl prints them: columns two spaces apart, no lines, nothing at the ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GAP = "   "
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> list[Text]:
+    """One line per row, the head first; cells may be styled."""
+    cells = [[Text(word) for word in head], *([as_text(cell) for cell in row] for row in rows)]
+    widths = [max(row[column].cell_len for row in cells) for column in range(len(head))]
+    return [_line(row, widths) for row in cells]
+
+
+def as_text(cell: str | Text) -> Text:
+    """The cell as a line of its own, without line ends."""
+    return cell if isinstance(cell, Text) else Text(cell.replace("\n", " "))
+
+
+def _line(row: Sequence[Text], widths: Sequence[int]) -> Text:
+    line = Text(no_wrap=True)
+    for number, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        line.append_text(cell)
+        if number + 1 < len(row):
+            line.append(" " * (width - cell.cell_len) + GAP)
+    line.rstrip()
+    return line

@@ -1,0 +1,144 @@
+"""The picture of a rollout as a tree for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from moduledeploy.cli.pictures.table import table
+from moduledeploy.cli.pictures.words import MODULE, PROGRESS, UNKNOWN, age, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from moduledeploy.cli.pictures.rollout import BatchPicture, ReplicaPicture, RevisionPicture, RolloutPicture
+
+BAR: Final = 20
+SHOWN: Final = 8  # replicas of one batch that are listed when nothing is the matter with the rest
+_OK: Final = "Available"
+
+Row = tuple[str | Text, ...]
+
+
+def rollout_tree(picture: RolloutPicture, *, everything: bool = False) -> list[Text]:
+    """Head, batches, tree and what is awaited, one line each."""
+    lines = [*_head(picture), Text(), *_tree(picture, everything=everything)]
+    foot = list(_foot(picture))
+    return [*lines, Text(), *foot] if foot else lines
+
+
+def _styled(state: str, words: dict[str, tuple[str, str]]) -> Text:
+    sign, colour = words.get(state, UNKNOWN)
+    return Text(f"{sign} {state}", style=colour)
+
+
+def _head(picture: RolloutPicture) -> Iterator[Text]:
+    def field(name: str, *value: str | Text | tuple[str, str]) -> Text:
+        return Text.assemble((f"{name:<11}", "dim"), *value, no_wrap=True)
+
+    yield field("Name:", (picture.name, "bold"), f" in namespace {picture.namespace}")
+    yield field("Status:", _styled(picture.phase, PROGRESS), " - ", picture.message)
+    yield field("Module:", picture.module, ":", picture.version)
+    yield field("Bases:", f"{picture.base_deployment}, {plural(picture.bases, 'base')}")
+    yield field("Strategy:", picture.strategy)
+    yield field(
+        "Replicas:",
+        f"{picture.desired} desired, {picture.updated} updated, {picture.ready} ready, ",
+        (f"{picture.available} available", "green" if picture.available >= picture.desired else "yellow"),
+        f", at most {picture.max_unavailable} unavailable",
+    )
+    for revision in picture.revisions:
+        for batch in revision.batches:
+            title = "Batches:" if batch.number == 1 else ""
+            yield field(title, f"{batch.number:>3} ", bar(batch), f" {batch.available}/{batch.size} ", _of_batch(batch))
+
+
+def bar(batch: BatchPicture) -> Text:
+    """How far a batch is."""
+    done = round(BAR * batch.available / batch.size) if batch.size else BAR
+    colour = PROGRESS.get(batch.state, UNKNOWN)[1]
+    return Text.assemble(("█" * done, colour or "dim"), ("░" * (BAR - done), "dim"))
+
+
+def _of_batch(batch: BatchPicture) -> Text:
+    text = Text("not opened", style="dim") if batch.state == "NotOpened" else _styled(batch.state, PROGRESS)
+    if batch.confirmed is not None:
+        text.append(f", confirmed{f' by {batch.confirmed.by}' if batch.confirmed.by else ''}", style="")
+    return text
+
+
+def _tree(picture: RolloutPicture, *, everything: bool) -> list[Text]:
+    rows: list[Row] = [
+        (
+            Text.assemble(("⟳ ", "cyan"), (picture.name, "bold")),
+            "ModuleDeployment",
+            _styled(picture.phase, PROGRESS),
+            age(picture.age_s),
+            f"batch {picture.batch}/{picture.batch_count}" if picture.batch_count else "",
+        )
+    ]
+    for at, revision in enumerate(picture.revisions):
+        rows.extend(_of_revision(revision, last=at + 1 == len(picture.revisions), everything=everything))
+    return table(("NAME", "KIND", "STATUS", "AGE", "INFO"), rows)
+
+
+def _of_revision(revision: RevisionPicture, *, last: bool, everything: bool) -> Iterator[Row]:
+    first, trunk = ("└── ", "    ") if last else ("├── ", "│   ")
+    count = len(revision.replicas) + sum(len(batch.replicas) for batch in revision.batches)
+    yield (
+        f"{first}# revision {revision.number}",
+        "Revision",
+        "",
+        age(revision.age_s),
+        f"{revision.version}, {revision.role}",
+    )
+    yield f"{trunk}└── ⧉ {revision.name}", "ModuleReplicaSet", "", age(revision.age_s), plural(count, "replica")
+    trunk += "    "
+    opened = [batch for batch in revision.batches if batch.state != "NotOpened" or batch.replicas]
+    unopened = len(revision.batches) - len(opened)
+    groups = len(opened) + bool(unopened) + bool(revision.replicas)
+    for number, batch in enumerate(opened, start=1):
+        branch, below = ("└── ", "    ") if number == groups else ("├── ", "│   ")
+        info = f"{batch.available}/{batch.size} available"
+        if batch.confirmed is not None and batch.confirmed.by:
+            info += f", confirmed by {batch.confirmed.by}"
+        yield f"{trunk}{branch}batch {batch.number}", "Batch", _styled(batch.state, PROGRESS), "", info
+        yield from _of_replicas(batch.replicas, f"{trunk}{below}", everything=everything)
+    if unopened:
+        branch = "├── " if revision.replicas else "└── "
+        yield f"{trunk}{branch}{plural(unopened, 'batch').replace('batchs', 'batches')} not opened", "Batch", "", "", ""
+    yield from _of_replicas(revision.replicas, trunk, everything=everything)
+
+
+def _of_replicas(replicas: tuple[ReplicaPicture, ...], trunk: str, *, everything: bool) -> Iterator[Row]:
+    """All of them, or the ones that need a look and as many others as fit, then how many are left out."""
+    shown = list(replicas)
+    if not everything and len(shown) > SHOWN + 1:
+        troubled = [replica for replica in replicas if replica.status != _OK or not replica.base_ready]
+        shown = (troubled + [replica for replica in replicas if replica not in troubled])[: max(SHOWN, len(troubled))]
+    left = len(replicas) - len(shown)
+    for at, replica in enumerate(shown, start=1):
+        branch = "└── " if at == len(shown) and not left else "├── "
+        info = [f"base {'ready' if replica.base_ready else 'NOT ready'}", plural(replica.modules_on_base, "module")]
+        if replica.status == "Failed" or (replica.reason and replica.status == "Pending"):
+            info.insert(0, replica.message or replica.reason)
+        yield (
+            f"{trunk}{branch}□ {replica.base}",
+            "Module",
+            _styled(replica.status, MODULE),
+            age(replica.age_s),
+            ", ".join(info),
+        )
+    if left:
+        yield f"{trunk}└── … {left} more, {_OK}", "Module", "", "", "--all shows them"
+
+
+def _foot(picture: RolloutPicture) -> Iterator[Text]:
+    if picture.awaits:
+        until = f", {age(picture.until_s)} from now" if picture.until_s is not None else ""
+        yield Text.assemble(("Awaited: ", "bold"), f"{picture.awaits}{until}", no_wrap=True)
+    for number, command in enumerate(picture.commands):
+        yield Text.assemble(
+            ("Go on with: " if not number else "or with:    ", "bold"), (command, "bold cyan"), no_wrap=True
+        )

@@ -1,0 +1,52 @@
+"""Short words and signs that every view shares."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moduledeploy.api.status import Progress
+
+# Sign and colour of each state; the signs are those that people know from other rollout tools.
+PROGRESS: Final[dict[str, tuple[str, str]]] = {
+    Progress.INIT: ("◷", "cyan"),
+    Progress.EXECUTING: ("◌", "cyan"),
+    Progress.WAITING_FOR_CONFIRMATION: ("॥", "yellow"),
+    Progress.GRAY_WAITING: ("◷", "yellow"),
+    Progress.PAUSED: ("॥", "yellow"),
+    Progress.COMPLETED: ("✔", "green"),
+    Progress.FAILED: ("✖", "red"),
+    Progress.ABORTED: ("✖", "red"),
+    Progress.TERMINATING: ("⚠", "magenta"),
+}
+MODULE: Final[dict[str, tuple[str, str]]] = {
+    "Available": ("✔", "green"),
+    "Upgrading": ("◌", "cyan"),
+    "Pending": ("◷", "cyan"),
+    "Failed": ("✖", "red"),
+    "Terminating": ("⚠", "magenta"),
+}
+UNKNOWN: Final = ("?", "")
+NONE: Final = "<none>"
+
+
+def age(seconds: float | None) -> str:
+    """A duration as kubectl shows ages: two units while that says more, one after that."""
+    if seconds is None:
+        return NONE
+    whole = max(0, int(seconds))
+    if whole < 120:
+        return f"{whole}s"
+    minutes, second = divmod(whole, 60)
+    if minutes < 10:
+        return f"{minutes}m{second}s" if second else f"{minutes}m"
+    if minutes < 180:
+        return f"{minutes}m"
+    hours, minute = divmod(minutes, 60)
+    if hours < 8:
+        return f"{hours}h{minute}m" if minute else f"{hours}h"
+    return f"{hours}h" if hours < 48 else f"{hours // 24}d"
+
+
+def plural(count: int, word: str) -> str:
+    """1 replica, 2 replicas."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -1,0 +1,79 @@
+"""The same as one reading, kept up to date by watches, with a signal for whoever shows it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import attrs
+
+from moduledeploy.cli.reading.cluster import INDEXES, READ, NoKeys, handlers, stores_with
+from moduledeploy.controllers import cluster as views
+from moduledeploy.kube.informer import Informer
+from moduledeploy.runtime.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from moduledeploy.cli.access.connection import Connection
+    from moduledeploy.kube.informer import Change
+
+
+@attrs.define
+class Live:
+    """A cluster's view that follows the cluster."""
+
+    cluster: views.Cluster
+    informers: list[Informer[Any]]
+    _changed: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+
+    def note(self, change: Change[Any]) -> None:
+        """Something changed."""
+        del change
+        self._changed.set()
+
+    async def wait_changed(self, at_most_s: float) -> None:
+        """Return at the next change, or after that many seconds: ages grow without one."""
+        with anyio.move_on_after(at_most_s):
+            await self._changed.wait()
+        self._changed = anyio.Event()
+
+    @property
+    def trouble(self) -> str:
+        """Why what is shown may be old; empty while all is well."""
+        return next((informer.last_error for informer in self.informers if informer.last_error), "")
+
+
+@asynccontextmanager
+async def watching(
+    connection: Connection, namespace: str | None, only: Iterable[str] = tuple(READ), selector: str = ""
+) -> AsyncIterator[Live]:
+    """Watches on these kinds, complete from the start. Raises CliError where one can't be read."""
+    metrics, kinds = Metrics().informer, list(only)
+    for field in kinds:
+        async for _ in connection.lists(READ[field][0], namespace):
+            break  # one page tells whether it may be read; a watch would try for ever
+    informers: dict[str, Informer[Any]] = {
+        field: Informer(
+            resource=READ[field][0],
+            object_type=READ[field][1],
+            transport=connection.transport,
+            metrics=metrics,
+            namespace=namespace,
+            label_selector=selector if field == "deployments" else "",
+            indexes=INDEXES.get(field),
+        )
+        for field in kinds
+    }
+    stores = stores_with({field: informer.store for field, informer in informers.items()})
+    live = Live(views.Cluster(stores, NoKeys()), list(informers.values()))
+    told = handlers(live.cluster)
+    for field, informer in informers.items():
+        informer.add_handler(told[field])
+        informer.add_handler(live.note)
+    async with anyio.create_task_group() as group:
+        for informer in informers.values():
+            await group.start(informer.run)
+        yield live
+        group.cancel_scope.cancel()

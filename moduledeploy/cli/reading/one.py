@@ -1,0 +1,49 @@
+"""One ModuleDeployment, read for a command that changes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+
+from moduledeploy.api.decode import decode_deployment_spec
+from moduledeploy.cli.reading.family import read_status
+from moduledeploy.cli.reading.kinds import ReadDeployment
+from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS
+
+if TYPE_CHECKING:
+    from moduledeploy.api.spec import DeploymentSpec
+    from moduledeploy.api.status import DeploymentStatus, Release
+    from moduledeploy.cli.access.connection import Connection
+
+
+@attrs.frozen(kw_only=True)
+class One:
+    """The object with its spec and status decoded; `version` is the precondition of what is written after reading it."""
+
+    deployment: ReadDeployment
+    spec: DeploymentSpec
+    status: DeploymentStatus
+
+    @property
+    def release(self) -> Release | None:
+        """The rollout that the controller has begun, None before the first."""
+        return self.status.release
+
+    @property
+    def version(self) -> str:
+        """metadata.resourceVersion."""
+        return self.deployment.metadata.resourceVersion
+
+    @property
+    def is_observed(self) -> bool:
+        """The controller has seen the newest generation."""
+        return self.status.observed_generation >= self.deployment.metadata.generation
+
+
+async def read_one(connection: Connection, name: str) -> One:
+    """The ModuleDeployment of that name. Raises CliError, and DecodeError where its spec can't be read."""
+    body = await connection.get(MODULE_DEPLOYMENTS, name)
+    deployment = msgspec.json.decode(body, type=ReadDeployment)
+    return One(deployment=deployment, spec=decode_deployment_spec(deployment.spec), status=read_status(deployment))

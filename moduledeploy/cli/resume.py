@@ -1,0 +1,57 @@
+"""End a pause that a person made. A batch that waits for confirmation is not confirmed by it.
+
+Example:
+
+  moduledeploy resume orders
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moduledeploy.api import names
+from moduledeploy.cli.access import flags
+from moduledeploy.cli.access.connection import changing, connect, run
+from moduledeploy.cli.access.console import say
+from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.reading.one import read_one
+from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS
+
+if TYPE_CHECKING:
+    import argparse
+
+    from moduledeploy.cli.access.connection import Connection
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `resume`."""
+    parser.add_argument("name", metavar="NAME", help="the ModuleDeployment")
+    flags.add_cluster_flags(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """End the pause; 3 where it isn't a person's but waits for a confirmation."""
+    return run(_resume, options)
+
+
+async def _resume(options: argparse.Namespace) -> int:
+    async with connect(options) as connection:
+        return await changing(lambda: _try(connection, options.name))
+
+
+async def _try(connection: Connection, name: str) -> int:
+    one = await read_one(connection, name)
+    if not one.spec.pause:
+        say([f"{name} is not paused"])
+        return Exit.REACHED
+    waiting = one.deployment.metadata.annotation(names.WAITING_ANNOTATION)
+    if waiting is not None:
+        batch = waiting.rpartition("/")[2]
+        raise CliError(
+            f"{name} isn't paused by a person, it waits for a confirmation: moduledeploy confirm {name} --batch {batch}",
+            Exit.GATE,
+        )
+    body = {"metadata": {"resourceVersion": one.version}, "spec": {"pause": None}}
+    await connection.patch(MODULE_DEPLOYMENTS, name, body)
+    say([f"{name} resumed"])
+    return Exit.REACHED
