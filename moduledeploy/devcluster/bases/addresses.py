@@ -7,6 +7,8 @@ import resource
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from moduledeploy.kube.errors import KubeError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -20,7 +22,7 @@ def allow_many_sockets() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-class AddressesExhausted(Exception):
+class AddressesExhausted(KubeError):
     """Raised when every address of the network is in use."""
 
 

@@ -19,6 +19,7 @@ from moduledeploy.devcluster.arklet import AnnotationError, ArkletPorts, Behavio
 from moduledeploy.devcluster.bases.addresses import AddressPool, is_loopback
 from moduledeploy.devcluster.bases.status import Report, Run, evicted_status, running_status, terminated, timestamp
 from moduledeploy.devcluster.bases.switches import Switches, switches_from_annotations
+from moduledeploy.kube.errors import KubeError
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
 
@@ -32,7 +33,7 @@ _KILLED: Final = 137  # 128 + SIGKILL
 
 
 class Cluster(Protocol):
-    """What a kubelet needs of an API server; writes raise `KubeError` or the server's own error and are tried again."""
+    """What a kubelet needs of an API server; a write that failed raises `KubeError` and is tried again."""
 
     def pod(self, key: ObjectKey) -> Pod | None:
         """The pod as last seen, None if it is none of ours."""
@@ -155,9 +156,8 @@ class Kubelet:
             address = self.addresses.take()
             if self.ports.is_free(address, port):
                 return address
-        raise OSError(
-            f"port {port} is taken on {_ADDRESS_TRIES} loopback addresses: is another simulated cluster running?"
-        )
+        text = f"port {port} is taken on {_ADDRESS_TRIES} loopback addresses: is another simulated cluster running?"
+        raise KubeError(text)
 
     async def _run(self, pod: Pod, base: Base) -> Done | RequeueAfter:
         node = self.cluster.node(pod.spec.nodeName)
@@ -169,8 +169,7 @@ class Kubelet:
             return Done()
         wait_s = base.up_at - self.clock.monotonic()
         if wait_s <= 0 and not base.is_up:
-            self.ports.open(base.address, base.port, base.arklet)
-            base.is_up = True
+            self._open(base)
         reason = "NodeStatusUnknown" if is_lost else "ContainersNotReady"
         is_ready = base.is_up and not base.switches.not_ready and not is_lost
         report = Report(address=base.address, run=base.run, is_ready=is_ready, unready_reason=reason)
@@ -180,6 +179,13 @@ class Kubelet:
         if base.switches.evict:
             return RequeueAfter(0.0)
         return Done() if base.is_up else RequeueAfter(wait_s)
+
+    def _open(self, base: Base) -> None:
+        try:
+            self.ports.open(base.address, base.port, base.arklet)
+        except OSError as error:
+            raise KubeError(f"Arklet can't listen on {base.address}:{base.port}: {error}") from error
+        base.is_up = True
 
     def _obey(self, pod: Pod, base: Base, *, is_lost: bool) -> None:
         """Take in what the annotations say now."""

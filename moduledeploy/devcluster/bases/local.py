@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -18,6 +19,7 @@ from moduledeploy.devcluster.bases.status import timestamp
 from moduledeploy.devcluster.errors import ApiError
 from moduledeploy.devcluster.subresources import bind
 from moduledeploy.devcluster.writes import WriteOptions
+from moduledeploy.kube.errors import KubeError
 from moduledeploy.kube.queue import Queue
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import run_workers
@@ -88,19 +90,28 @@ class LocalCluster:
     async def bind(self, pod: Pod) -> None:
         meta, options = pod.metadata, WriteOptions(manager=self.api.manager)
         target = {"target": {"kind": "Node", "name": self.next_node()}}
-        bind(self.api.writes, self.api.resource("pods"), (meta.namespace, meta.name), target, options)
+        with _as_kube_error():
+            bind(self.api.writes, self.api.resource("pods"), (meta.namespace, meta.name), target, options)
 
     async def report(self, pod: Pod, status: dict[str, Any]) -> None:
         meta = pod.metadata
-        try:
+        with _as_kube_error():
             self.api.patch("pods", meta.name, {"status": status}, namespace=meta.namespace, subresource="status")
-        except ApiError as error:
-            if error.code != 404:
-                raise
 
     async def remove(self, pod: Pod) -> None:
         meta = pod.metadata
-        self.api.delete("pods", meta.name, namespace=meta.namespace, grace_s=0, uid=meta.uid)
+        with _as_kube_error():
+            self.api.delete("pods", meta.name, namespace=meta.namespace, grace_s=0, uid=meta.uid)
+
+
+@contextlib.contextmanager
+def _as_kube_error() -> Iterator[None]:
+    """Refusals as the same write over HTTP would raise them; what is gone or taken by now needs no more."""
+    try:
+        yield
+    except ApiError as error:
+        if error.code not in {404, 409}:
+            raise KubeError(error.message) from error
 
 
 class LocalBases:

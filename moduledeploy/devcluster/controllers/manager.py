@@ -14,6 +14,8 @@ from moduledeploy.devcluster.controllers.garbage import Garbage, Item
 from moduledeploy.devcluster.controllers.lost_nodes import LostNodes
 from moduledeploy.devcluster.controllers.namespaces import Namespaces
 from moduledeploy.devcluster.controllers.replicasets import ReplicaSets
+from moduledeploy.devcluster.errors import ApiError
+from moduledeploy.kube.errors import KubeError
 from moduledeploy.kube.queue import Queue
 from moduledeploy.kube.worker import run_workers
 from moduledeploy.runtime.clock import Clock, SystemClock
@@ -81,9 +83,15 @@ class _Manager:
         return Queue(name=name, metrics=self.metrics.queue, clock=self.clock)
 
     def _work(self, tasks: TaskGroup, queue: Queue[K], sync: Callable[[K], Awaitable[Done | RequeueAfter]]) -> None:
+        async def tried(key: K) -> Done | RequeueAfter:
+            try:
+                return await sync(key)
+            except ApiError as error:  # a refusal is tried again like any failed request
+                raise KubeError(error.message) from error
+
         async def work() -> None:
             await run_workers(
-                queue, sync, count=1, timeout_s=_PASS_TIMEOUT_S, metrics=self.metrics.reconcile, clock=self.clock
+                queue, tried, count=1, timeout_s=_PASS_TIMEOUT_S, metrics=self.metrics.reconcile, clock=self.clock
             )
 
         tasks.start_soon(work)

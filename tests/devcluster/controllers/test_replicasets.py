@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from moduledeploy.devcluster.errors import ApiError
 from tests.devcluster.controllers.world import NS, template
 
 if TYPE_CHECKING:
+    from moduledeploy.devcluster.resources import Resource
+    from moduledeploy.devcluster.storage import Object
+    from moduledeploy.devcluster.writes import Writes
     from tests.devcluster.controllers.world import World
 
 
@@ -73,13 +77,21 @@ async def test_an_orphan_is_adopted_and_a_relabelled_pod_released(world: World) 
     assert len(world.pods(app="base")) == 1
 
 
-async def test_a_refused_pod_is_told_in_the_status(world: World) -> None:
-    refused = replica_set(1)
-    refused["metadata"]["name"] = "x" * 70  # no pod can have such a prefix and stay under its limit
-    refused["spec"]["template"]["metadata"]["finalizers"] = ["not-qualified"]
-    world.api.create("replicasets.apps", refused)
-    await world.settle()
+async def test_a_refused_pod_is_told_in_the_status_until_it_is_let_in(world: World) -> None:
+    def refuse(_writes: Writes, resource: Resource, _obj: Object, _old: Object | None, _subresource: str) -> None:
+        if resource.table == "pods":
+            raise ApiError(403, "Forbidden", "pods are forbidden: exceeded quota")
 
-    [condition] = world.the("replicasets.apps", "x" * 70)["status"]["conditions"]
+    world.api.writes.admissions.append(refuse)
+    world.api.create("replicasets.apps", replica_set(1))
+    await world.settle()
+    [condition] = world.the("replicasets.apps", "rs")["status"]["conditions"]
+    told = [(event["type"], event["reason"]) for event in world.api.list("events", NS)]
+    world.api.writes.admissions.remove(refuse)
+    await world.clock.run_for(60)
+
     assert (condition["type"], condition["reason"]) == ("ReplicaFailure", "FailedCreate")
-    assert "finalizers" in condition["message"]
+    assert condition["message"] == "pods are forbidden: exceeded quota"
+    assert ("Warning", "FailedCreate") in told
+    assert len(world.pods()) == 1
+    assert "conditions" not in world.the("replicasets.apps", "rs")["status"]
