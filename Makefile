@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench lock
+.PHONY: help install demo test lint bench lock manifests
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -29,6 +29,11 @@ lint: install ## style, types, import contracts
 
 bench: install ## measure, each number beside its reference
 	$(BIN)/python -m benchmarks
+
+manifests: install ## make what is made from sources: rules, dashboards, install.yaml, the page of the metrics
+	$(BIN)/python manifests/monitoring/build.py
+	$(BIN)/python docs/metrics.py
+	$(BIN)/kubectl kustomize manifests/overlays/default > manifests/install.yaml
 
 lock: ## resolve the dependencies anew into requirements.lock
 	uv pip compile pyproject.toml --extra devcluster --group dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements.lock
