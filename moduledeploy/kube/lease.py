@@ -189,9 +189,10 @@ class Elector:
             with fail_after(self.clock, timeout_s):
                 return await self._try_once()
         except (ApiError, TimeoutError) as error:
-            if str(error) != self.last_error:
-                _log.warning("lease not acquired or renewed", lease=str(self.lease), error=str(error))
-            self.last_error = str(error)
+            text = f"no answer within {timeout_s:.1f} s" if isinstance(error, TimeoutError) else str(error)
+            if text != self.last_error:
+                _log.warning("lease not acquired or renewed", lease=str(self.lease), error=text)
+            self.last_error = text
             return False
 
     async def _try_once(self) -> bool:

@@ -9,7 +9,7 @@ import anyio
 import attrs
 import structlog
 
-from moduledeploy.kube.errors import ApiError, Forbidden, NotFound, Unauthorized, error_from_status
+from moduledeploy.kube.errors import ApiError, error_from_status
 from moduledeploy.kube.phases import (
     SHORT_WATCH_S,
     Empty,
@@ -126,6 +126,7 @@ class Reflector(Generic[T]):
     last_error: str = attrs.field(default="", init=False)
     last_contact_at: float = attrs.field(default=float("-inf"), init=False)
     _tried_at: float | None = attrs.field(default=None, init=False)
+    _error: str = attrs.field(default="", init=False)
     _backoff: BackoffCounter = attrs.field(init=False)
     _retry_after_s: float = attrs.field(default=0.0, init=False)
     _read_began_at: float = attrs.field(default=0.0, init=False)
@@ -140,7 +141,7 @@ class Reflector(Generic[T]):
         while True:
             outcome = await self._exchange(state)
             step = advance(state, outcome)
-            self._note(outcome, step.state)
+            self._note(state, outcome, step.state)
             state = step.state
             await self._pause(step.pause)
 
@@ -150,6 +151,7 @@ class Reflector(Generic[T]):
 
     async def _exchange(self, state: State) -> Outcome:
         self._tried_at = self.clock.monotonic()
+        self._error = ""
         match state:
             case Empty(means=Means.STREAM, rv=rv):
                 self._begin()
@@ -178,9 +180,9 @@ class Reflector(Generic[T]):
             )
             page = self.decoder.decode_page(body)
         except ApiError as error:
-            return self._failed(error, "list")
+            return Ended(self._failed(error))
         except UndecodableList as error:
-            self._fault("undecodable list", str(error))
+            self._error = f"undecodable list: {error}"
             return Ended(Failure.UNDECODABLE)
         self._contact()
         self.sink.collect_page(page)
@@ -212,7 +214,7 @@ class Reflector(Generic[T]):
                     self._recovered()
                 why = await self._follow(stream, watch)
         except ApiError as error:
-            why = self._failed(error, "watch").why
+            why = self._failed(error)
         lived_s = self.clock.monotonic() - watch.opened_at
         if why is Failure.END and lived_s < SHORT_WATCH_S and watch.events == 0:
             why = Failure.SHORT
@@ -229,7 +231,7 @@ class Reflector(Generic[T]):
                 if error.reason == "idle" and not watch.is_synced:
                     if self.clock.monotonic() - watch.opened_at < self.rules.marker_within_s:
                         continue  # a slow beginning, and nothing read so far is lost
-                    self._fault("no end of the initial events", error.message)
+                    self._error = f"no end of the initial events: {error.message}"
                     return Failure.NO_MARKER
                 raise
             if lines is None:
@@ -238,7 +240,8 @@ class Reflector(Generic[T]):
             for count, line in enumerate(lines, 1):
                 event = self.decoder.decode_event(line)
                 if isinstance(event, Failed):
-                    return self._failed_in_stream(event)
+                    raised = error_from_status(event.status, request=f"watch {self.resource}")
+                    return self._failed(raised, is_in_stream=True)
                 await self._take(event, watch)
                 if count % _LINES_PER_TURN == 0:
                     await anyio.lowlevel.checkpoint()
@@ -303,20 +306,10 @@ class Reflector(Generic[T]):
         self.last_contact_at = self._tried_at = self.clock.monotonic()
         self.metrics.last_activity.labels(self.resource.plural).set(self.clock.wall())
 
-    def _failed(self, error: ApiError, what: str, *, is_in_stream: bool = False) -> Ended:
+    def _failed(self, error: ApiError, *, is_in_stream: bool = False) -> Failure:
         self._retry_after_s = error.retry_after_s or 0.0
-        is_refused = isinstance(error, Forbidden | Unauthorized | NotFound)
-        self._fault(f"{what} refused" if is_refused else f"{what} interrupted", error.message)
-        return Ended(failure_of(error, is_in_stream=is_in_stream))
-
-    def _failed_in_stream(self, event: Failed) -> Failure:
-        error = error_from_status(event.status, request=f"watch {self.resource}")
-        return self._failed(error, "watch", is_in_stream=True).why
-
-    def _fault(self, event: str, text: str) -> None:
-        if text != self.last_error:
-            _log.warning(event, resource=str(self.resource), error=text)
-        self.last_error = text
+        self._error = error.message
+        return failure_of(error, is_in_stream=is_in_stream)
 
     def _recovered(self) -> None:
         if self.last_error:
@@ -328,13 +321,23 @@ class Reflector(Generic[T]):
         key = str(event.key) if isinstance(event, Poisoned) else ""
         _log.warning("object left out", resource=str(self.resource), key=key, reason=reason, error=event.why)
 
-    def _note(self, outcome: Outcome, following: State) -> None:
+    def _note(self, state: State, outcome: Outcome, following: State) -> None:
+        """Count and tell what an exchange came to."""
         if not isinstance(outcome, Ended):
             return
-        if isinstance(following, Empty) and not outcome.is_synced:
-            self.metrics.lists.labels(self.resource.plural, following.means.value, "error").inc()
         self.metrics.restarts.labels(self.resource.plural, outcome.why.value).inc()
-        _log.debug("watch ended", resource=str(self.resource), reason=outcome.why.value, error=self.last_error)
+        is_reading = isinstance(state, Empty | Paging) and not outcome.is_synced
+        if is_reading:
+            mode = "watchlist" if isinstance(state, Empty) and state.means is Means.STREAM else "list"
+            self.metrics.lists.labels(self.resource.plural, mode, "error").inc()
+            if mode == "watchlist" and isinstance(following, Empty) and following.means is Means.PAGES:
+                _log.info("no streamed list, reading pages", resource=str(self.resource), why=self._error)
+                return
+        if self._error and self._error != self.last_error:
+            _log.warning(
+                "list failed" if is_reading else "watch failed", resource=str(self.resource), error=self._error
+            )
+        self.last_error = self._error
 
     async def _pause(self, pause: Pause) -> None:
         asked_s, self._retry_after_s = self._retry_after_s, 0.0

@@ -328,7 +328,22 @@ async def test_a_watch_that_is_resumed_has_nothing_wrong_with_it_any_more() -> N
 
             assert it.informer.last_error == ""
     told = [entry["event"] for entry in logs if entry["log_level"] != "debug"]
-    assert told == ["cache filled", "watch interrupted", "in contact again"]
+    assert told == ["cache filled", "watch failed", "in contact again"]
+
+
+async def test_pages_in_the_place_of_a_stream_are_no_fault() -> None:
+    with capture_logs() as logs:
+        async with rig(failure(400, "BadRequest"), Reply(page(10, thing("a", 3)))) as it:
+            await it.clock.run_until(lambda: it.informer.has_synced, at_most_s=0)
+
+            value = it.metrics.registry.get_sample_value
+            assert it.informer.last_error == ""
+            for mode, result in (("watchlist", "error"), ("list", "success")):
+                assert value("moduledeploy_lists_total", {"kind": "things", "mode": mode, "result": result}) == 1
+    assert [(entry["log_level"], entry["event"]) for entry in logs] == [
+        ("info", "no streamed list, reading pages"),
+        ("info", "cache filled"),
+    ]
 
 
 async def test_an_informer_is_stuck_when_it_tries_nothing_and_not_when_nobody_answers() -> None:
