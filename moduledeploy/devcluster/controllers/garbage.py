@@ -146,13 +146,15 @@ class Garbage:
             self._drop_owners(item, obj, {uid for uid, state in states.items() if state != "solid"})
             return
         finalizers = obj["metadata"].get("finalizers") or []
+        dependents = self._dependents.get(obj["metadata"]["uid"], set())
         policy: Propagation = "Background"
         if _ORPHAN in finalizers:
             policy = "Orphan"
-        elif _FOREGROUND in finalizers or (
-            "waiting" in states.values() and self._dependents.get(obj["metadata"]["uid"])
-        ):
+        elif _FOREGROUND in finalizers or ("waiting" in states.values() and dependents):
             policy = "Foreground"
+            if any((found := self._find(dependent)) and _is_held(found) for dependent in dependents):
+                # A circle: each would wait for the other.
+                self._patch(item, {"ownerReferences": [{**owner, "blockOwnerDeletion": False} for owner in references]})
         self._api.delete(
             item.resource, item.key[1], namespace=item.key[0], propagation=policy, uid=obj["metadata"]["uid"]
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,9 @@ from tests.devcluster.controllers.world import NS, deployment
 if TYPE_CHECKING:
     from moduledeploy.devcluster.local import Propagation
     from tests.devcluster.controllers.world import World
+
+
+POLICIES: tuple[Propagation, ...] = ("Background", "Foreground", "Orphan")
 
 
 def reference(owner: dict[str, Any], *, blocks: bool = False) -> dict[str, Any]:
@@ -96,3 +100,39 @@ async def test_chains_are_followed_to_the_end(world: World) -> None:
     await world.settle()
 
     assert names(world) == []
+
+
+async def test_a_circle_of_owners_is_broken(world: World) -> None:
+    one = config(world, "one")
+    two = config(world, "two", reference(one, blocks=True))
+    world.patch("configmaps", "one", metadata={"ownerReferences": [reference(two, blocks=True)]})
+
+    world.api.delete("configmaps", "one", namespace=NS, propagation="Foreground")
+    await world.settle()
+
+    assert names(world) == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_is_deleted_in_whatever_way_nothing_hangs_and_nothing_wanted_goes(
+    world: World, seed: int
+) -> None:
+    draw = random.Random(seed)
+    deleted: set[str] = set()
+    for number in range(30):
+        there = world.api.list("configmaps", NS)
+        owners = draw.sample(there, min(len(there), draw.choice([0, 1, 1, 2])))
+        config(world, f"c{number}", *(reference(owner, blocks=draw.random() < 0.5) for owner in owners))
+        if draw.random() < 0.3 and there:
+            name = draw.choice(there)["metadata"]["name"]
+            world.api.delete("configmaps", name, namespace=NS, propagation=draw.choice(POLICIES))
+            deleted.add(name)
+        if draw.random() < 0.3:
+            await world.settle()
+    await world.settle()
+
+    left = {obj["metadata"]["uid"]: obj["metadata"] for obj in world.api.list("configmaps", NS)}
+    assert deleted.isdisjoint(meta["name"] for meta in left.values())
+    for meta in left.values():
+        assert "deletionTimestamp" not in meta
+        assert all(owner["uid"] in left for owner in meta.get("ownerReferences", []))
