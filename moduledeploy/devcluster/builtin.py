@@ -60,6 +60,7 @@ class BuiltInStrategy:
     defaults: Callable[[Object], None] = _nothing
     prepare: Callable[[Object], None] = _nothing  # on creation, after defaults
     status_keeps: tuple[str, ...] = ("spec",)  # what a status write can't touch
+    creation: Callable[[Object], list[FieldError]] = _no_problems  # checked on creation only
     problems: Callable[[Object], list[FieldError]] = _no_problems
     changes: Callable[[Object, Object], list[FieldError]] = _no_changes
     update: Callable[[Object, Object], None] = lambda _new, _old: None
@@ -98,7 +99,7 @@ class BuiltInStrategy:
         self.update(new, old)
 
     def validate_create(self, obj: Object) -> list[FieldError]:
-        return self.problems(obj)
+        return self.creation(obj) + self.problems(obj)
 
     def validate_update(self, new: Object, old: Object, subresource: str) -> list[FieldError]:
         return [] if subresource == "status" else self.problems(new) + self.changes(new, old)

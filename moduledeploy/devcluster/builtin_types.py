@@ -126,7 +126,7 @@ NewEvent: eventTime!:microtime series:MicroSeries reportingController:string rep
 
 _APPS: Final = """
 Deployment: spec!:DeploymentSpec status!:DeploymentStatus
-DeploymentSpec: replicas?:int32 selector!:#LabelSelector template!:PodTemplate strategy!:DeploymentStrategy
+DeploymentSpec: replicas?:int32 selector?:#LabelSelector template!:PodTemplate strategy!:DeploymentStrategy
   minReadySeconds:int32 revisionHistoryLimit?:int32 paused:bool progressDeadlineSeconds?:int32
 DeploymentStrategy: type:string rollingUpdate?:RollingUpdate
 RollingUpdate: maxUnavailable?:intstr maxSurge?:intstr
@@ -136,7 +136,7 @@ DeploymentStatus: observedGeneration:int64 replicas:int32 updatedReplicas:int32 
 DeploymentCondition: type!:string status!:string lastUpdateTime:time lastTransitionTime:time reason:string
   message:string
 ReplicaSet: spec!:ReplicaSetSpec status!:ReplicaSetStatus
-ReplicaSetSpec: replicas?:int32 minReadySeconds:int32 selector!:#LabelSelector template:PodTemplate
+ReplicaSetSpec: replicas?:int32 minReadySeconds:int32 selector?:#LabelSelector template:PodTemplate
 ReplicaSetStatus: replicas!:int32 fullyLabeledReplicas:int32 readyReplicas:int32 availableReplicas:int32
   terminatingReplicas?:int32 observedGeneration:int64 conditions:[ReplicaSetCondition|type]
 ReplicaSetCondition: type!:string status!:string lastTransitionTime:time reason:string message:string

@@ -84,7 +84,7 @@ class Compiler:
                                             "oldSelfValue": self._book.of(node), "hasOldSelf": cel.Type.BOOL})  # fmt: skip
             for index, raw in enumerate(node.rules):
                 where = f"{path}.x-kubernetes-validations[{index}]"
-                rule = self._rule(env, raw, where, correlatable=correlatable)
+                rule = self._rule(env, node, raw, where, correlatable=correlatable)
                 if rule is not None:
                     tree.rules.append(rule)
         for name, child in node.properties.items():
@@ -97,10 +97,10 @@ class Compiler:
             tree.items = self._tree(node.items, f"{path}.items", correlatable=keyed)
         return tree
 
-    def _rule(self, env: Any, raw: Object, where: str, *, correlatable: bool) -> Rule | None:
+    def _rule(self, env: Any, node: Node, raw: Object, where: str, *, correlatable: bool) -> Rule | None:
         before = len(self.problems)
         text = (raw.get("rule") or "").strip()
-        self._check_words(raw, text, where)
+        self._check_words(node, raw, text, where)
         uses_old = bool(_OLD.search(_LITERALS.sub("", text)))
         optional = bool(raw.get("optionalOldSelf"))
         if uses_old and not correlatable:
@@ -122,7 +122,7 @@ class Compiler:
             reason=raw.get("reason") or INVALID, path=raw.get("fieldPath", ""), uses_old=uses_old, optional_old=optional,
         )  # fmt: skip
 
-    def _check_words(self, raw: Object, text: str, where: str) -> None:
+    def _check_words(self, node: Node, raw: Object, text: str, where: str) -> None:
         message = raw.get("message", "")
         if not text:
             self.problems.append(FieldError(REQUIRED, f"{where}.rule", None, "rule is not specified"))
@@ -149,7 +149,7 @@ class Compiler:
             detail = "supported values: " + ", ".join(f'"{item}"' for item in _REASONS)
             self.problems.append(FieldError(NOT_SUPPORTED, f"{where}.reason", reason, detail))
         path = raw.get("fieldPath", "")
-        if path and "".join(match.group(0) for match in _FIELD_PATH.finditer(path)) != path:
+        if path and not _leads_somewhere(node, path):
             self.problems.append(FieldError(INVALID, f"{where}.fieldPath", path, "fieldPath must be a valid path"))
 
     def _program(self, env: Any, source: str, wanted: str, where: str, shown: str) -> Any:
@@ -161,6 +161,18 @@ class Compiler:
         except (RuntimeError, RuleError) as error:
             self.problems.append(FieldError(INVALID, where, shown, f"compilation failed: {error}"))
             return None
+
+
+def _leads_somewhere(node: Node, path: str) -> bool:
+    steps = list(_FIELD_PATH.finditer(path))
+    if "".join(step.group(0) for step in steps) != path:
+        return False
+    level: Node | None = node
+    for step in steps:
+        if level is None:
+            return False
+        level = level.properties.get(step[1] or step[2]) or level.additional
+    return level is not None
 
 
 def check(tree: RuleTree, value: Any, path: str, old: Any = ABSENT) -> list[FieldError]:

@@ -23,7 +23,7 @@ from aiohttp import web
 from moduledeploy.devcluster import admission, services
 from moduledeploy.devcluster.bases.local import LocalBases, declares_arklet
 from moduledeploy.devcluster.controllers import run_controllers
-from moduledeploy.devcluster.definitions import Definitions
+from moduledeploy.devcluster.definitions import Definitions, admit_instance
 from moduledeploy.devcluster.handlers import Handlers
 from moduledeploy.devcluster.identity import Tokens
 from moduledeploy.devcluster.kinds import built_in
@@ -67,7 +67,7 @@ class DevCluster:
             register.add(resource)
         writes = Writes(
             store=Store(), register=register, now=self.now,
-            admissions=[admission.admit_namespace, services.assign_addresses],
+            admissions=[admission.admit_namespace, admit_instance, services.assign_addresses],
         )  # fmt: skip
         Definitions(writes)
         self.api = LocalApi(writes.store, writes)

@@ -28,15 +28,21 @@ def _unsupported(path: str, value: object, allowed: tuple[str, ...]) -> FieldErr
     return FieldError(NOT_SUPPORTED, path, value, "supported values: " + ", ".join(f'"{item}"' for item in allowed))
 
 
+def name_problems(obj: Object) -> list[FieldError]:
+    """The name of a new definition follows from its spec."""
+    spec = obj["spec"]
+    wanted = f"{spec['names'].get('plural', '')}.{spec.get('group', '')}"
+    if obj["metadata"].get("name") == wanted:
+        return []
+    detail = f'must be spec.names.plural+"."+spec.group ({wanted})'
+    return [FieldError(INVALID, "metadata.name", obj["metadata"].get("name"), detail)]
+
+
 def definition_problems(obj: Object) -> list[FieldError]:
     """Everything that a definition can be refused for when it is created."""
     spec = obj["spec"]
     names, group = spec["names"], spec.get("group", "")
     problems: list[FieldError] = []
-    wanted = f"{names.get('plural', '')}.{group}"
-    if obj["metadata"].get("name") != wanted:
-        detail = f'must be spec.names.plural+"."+spec.group ({wanted})'
-        problems.append(FieldError(INVALID, "metadata.name", obj["metadata"].get("name"), detail))
     if not group:
         problems.append(FieldError(REQUIRED, "spec.group"))
     elif problem := subdomain_problem(group):
@@ -79,11 +85,10 @@ def _name_problems(names: Object) -> list[FieldError]:
 def _version_problems(spec: Object) -> list[FieldError]:
     versions = spec.get("versions") or []
     problems: list[FieldError] = []
-    if not versions:
-        problems.append(FieldError(REQUIRED, "spec.versions", None, "must have at least one version"))
-    elif sum(bool(version.get("storage")) for version in versions) != 1:
+    if sum(bool(version.get("storage")) for version in versions) != 1:
         detail = "must have exactly one version marked as storage version"
         problems.append(FieldError(INVALID, "spec.versions", versions, detail))
+        problems.append(FieldError(INVALID, "status.storedVersions", None, "must have the storage version"))
     seen: set[str] = set()
     # With one version, or versions that don't differ, a real server speaks of one schema for all of them.
     shared = all(
@@ -95,8 +100,10 @@ def _version_problems(spec: Object) -> list[FieldError]:
         where = f"spec.versions[{index}]"
         if problem := label_problem(version.get("name", "")):
             problems.append(FieldError(INVALID, f"{where}.name", version.get("name"), problem))
+            if index == 0:
+                problems.append(FieldError(INVALID, "spec.version", version.get("name"), problem))
         if version.get("name") in seen:
-            problems.append(FieldError(INVALID, where, version["name"], "must contain unique version names"))
+            problems.append(FieldError(INVALID, "spec.versions", version["name"], "must contain unique version names"))
         seen.add(version.get("name"))
         if shared and index:
             continue
@@ -135,7 +142,9 @@ def _column_problems(columns: list[Object], path: str) -> list[FieldError]:
     for index, column in enumerate(columns):
         where = f"{path}[{index}]"
         problems += [
-            FieldError(REQUIRED, f"{where}.{field}") for field in ("name", "type", "jsonPath") if not column.get(field)
+            FieldError(REQUIRED, f"{where}.{'JSONPath' if field == 'jsonPath' else field}")
+            for field in ("name", "type", "jsonPath")
+            if not column.get(field)
         ]
         if column.get("type") and column["type"] not in _COLUMN_TYPES:
             problems.append(
@@ -145,7 +154,7 @@ def _column_problems(columns: list[Object], path: str) -> list[FieldError]:
             detail = f"must be one of {','.join(_COLUMN_FORMATS)}"
             problems.append(FieldError(INVALID, f"{where}.format", column["format"], detail))
         if column.get("jsonPath") and not _JSON_PATH.fullmatch(column["jsonPath"]):
-            problems.append(FieldError(INVALID, f"{where}.jsonPath", column["jsonPath"], "unrecognized identifier"))
+            problems.append(FieldError(INVALID, f"{where}.JSONPath", column["jsonPath"], "unrecognized identifier"))
     return problems
 
 
@@ -172,6 +181,8 @@ def schema_problems(raw: Object, path: str) -> list[FieldError]:
 def _level_problems(raw: Object, path: str, *, root: bool = False) -> list[FieldError]:
     if not isinstance(raw, dict):
         return [FieldError(INVALID, path, raw, "must be a schema")]
+    if raw.get("$ref"):
+        return [FieldError(FORBIDDEN, f"{path}.$ref", None, "$ref is not supported")]
     problems = _type_problems(raw, path, root=root)
     if raw.get("pattern") is not None:
         try:
@@ -182,14 +193,9 @@ def _level_problems(raw: Object, path: str, *, root: bool = False) -> list[Field
             )
     if raw.get("uniqueItems"):
         problems.append(FieldError(FORBIDDEN, f"{path}.uniqueItems", None, "uniqueItems cannot be set to true"))
-    if raw.get("$ref"):
-        problems.append(FieldError(FORBIDDEN, f"{path}.$ref", None, "$ref is not supported"))
     properties, additional = raw.get("properties"), raw.get("additionalProperties")
     if properties and additional is not None:
         detail = "additionalProperties and properties are mutual exclusive"
-        problems.append(FieldError(FORBIDDEN, f"{path}.additionalProperties", None, detail))
-    if additional is False:
-        detail = "additionalProperties cannot be set to false"
         problems.append(FieldError(FORBIDDEN, f"{path}.additionalProperties", None, detail))
     problems += _list_problems(raw, path)
     for name, child in (properties or {}).items():
@@ -208,9 +214,6 @@ def _type_problems(raw: Object, path: str, *, root: bool) -> list[FieldError]:
     if kind and kind not in _TYPES:
         return [_unsupported(f"{path}.type", kind, _TYPES)]
     if int_or_string:
-        if kind:
-            detail = "must be empty if x-kubernetes-int-or-string is true"
-            return [FieldError(INVALID, f"{path}.type", kind, detail)]
         return []
     if not kind and not root and not raw.get("x-kubernetes-preserve-unknown-fields"):
         return [FieldError(REQUIRED, f"{path}.type", None, "must not be empty for specified object fields")]
@@ -235,7 +238,8 @@ def _list_problems(raw: Object, path: str) -> list[FieldError]:
         for index, key in enumerate(keys):
             where = f"{path}.x-kubernetes-list-map-keys[{index}]"
             if key not in (items.get("properties") or {}):
-                problems.append(FieldError(INVALID, where, key, "entries must all be names of item properties"))
+                at = f"{path}.x-kubernetes-list-map-keys"
+                problems.append(FieldError(INVALID, at, key, "entries must all be names of item properties"))
             elif key not in (items.get("required") or []) and "default" not in items["properties"][key]:
                 detail = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
                 problems.append(FieldError(REQUIRED, f"{path}.items.properties[{key}].default", None, detail))
@@ -259,11 +263,11 @@ def _junctor_problems(raw: Object, path: str) -> list[FieldError]:
         ]
         if child.get("type") and not (raw.get("x-kubernetes-int-or-string") and child["type"] in ("integer", "string")):
             problems.append(FieldError(FORBIDDEN, f"{where}.type", None, "must be empty to be structural"))
-        for property_name in child.get("properties") or {}:
-            if property_name not in (raw.get("properties") or {}):
-                detail = f"because it is defined in {where}.properties[{property_name}]"
-                problems.append(FieldError(REQUIRED, f"{path}.properties[{property_name}]", None, detail))
     return problems
+
+
+def _default_path(path: str, inner: str) -> str:
+    return f"{path}.default" if inner in ("", "<nil>") else f"{path}.default.{inner}"
 
 
 def _default_problems(node: Node, path: str) -> list[FieldError]:
@@ -278,7 +282,7 @@ def _default_problems(node: Node, path: str) -> list[FieldError]:
         problems += [
             FieldError(
                 problem.reason,
-                f"{path}.default{'.' + problem.path if problem.path else ''}",
+                _default_path(path, problem.path),
                 problem.value,
                 problem.detail,
             )

@@ -10,8 +10,9 @@ from moduledeploy.devcluster.builtin import BuiltInStrategy
 from moduledeploy.devcluster.cel import Compiler
 from moduledeploy.devcluster.columns import COLUMNS
 from moduledeploy.devcluster.custom import CustomStrategy
-from moduledeploy.devcluster.definition_rules import definition_changes, definition_problems
-from moduledeploy.devcluster.deletion import DeleteOptions
+from moduledeploy.devcluster.definition_rules import definition_changes, definition_problems, name_problems
+from moduledeploy.devcluster.deletion import CLEANUP, DeleteOptions
+from moduledeploy.devcluster.errors import forbidden
 from moduledeploy.devcluster.kinds import TYPES
 from moduledeploy.devcluster.objectmeta import timestamp
 from moduledeploy.devcluster.resources import Resource
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.writes import Writes
 
 TABLE: Final = "customresourcedefinitions.apiextensions.k8s.io"
-_FINALIZER: Final = "customresourcecleanup.apiextensions.k8s.io"
 
 
 def _default(obj: Object) -> None:
@@ -47,7 +47,7 @@ def resource() -> Resource:
     """The resource of definitions themselves."""
     strategy = BuiltInStrategy(
         struct=TYPES.structs["CustomResourceDefinition"], has_generation=True, has_status=True, unconditional_update=False,
-        defaults=_default, prepare=_prepare, problems=definition_problems, changes=definition_changes,
+        defaults=_default, prepare=_prepare, creation=name_problems, problems=definition_problems, changes=definition_changes,
     )  # fmt: skip
     return Resource(
         group="apiextensions.k8s.io", version="v1", plural="customresourcedefinitions", kind="CustomResourceDefinition",
@@ -76,6 +76,16 @@ def _served(definition: Object, version: Object) -> Resource:
         selectable=frozenset(selectable), scale=scale,
         columns=tuple(Column.of(raw) for raw in version.get("additionalPrinterColumns") or ()),
     )  # fmt: skip
+
+
+def admit_instance(writes: Writes, resource: Resource, obj: Object, old: Object | None, subresource: str) -> None:
+    """Admission: nothing new of a kind whose definition is being deleted."""
+    if resource.strategy.typed or old is not None or subresource:
+        return
+    record = writes.store.get(TABLE, ("", resource.table))
+    if record is not None and record.obj["metadata"].get("deletionTimestamp"):
+        why = "create not allowed while custom resource definition is terminating"
+        raise forbidden(resource.plural, resource.group, obj["metadata"].get("name", ""), why)
 
 
 @attrs.define(eq=False)
@@ -114,6 +124,14 @@ class Definitions:
             self.writes.store.open(name).sort_keys = True
             self.writes.store.open(name).listeners.append(lambda event: self._on_instance(name, event))
         self._served[name] = definition["spec"]
+        self._read_anew(name)
+
+    def _read_anew(self, name: str) -> None:
+        """What is stored shows the new schema's defaults when it is read, without a write."""
+        served = self.writes.register.by_table(name)
+        for record in self.writes.store.open(name).records.values():
+            if served is not None:
+                record.replace(served.strategy.decode(copy_object(record.obj), served).obj)
 
     def _establish(self, definition: Object) -> None:
         now = timestamp(self.writes.now())
@@ -128,8 +146,7 @@ class Definitions:
             "NamesAccepted",
             "Established",
         }
-        finalizers = definition["metadata"].get("finalizers") or []
-        if done and status.get("acceptedNames") == definition["spec"]["names"] and _FINALIZER in finalizers:
+        if done and status.get("acceptedNames") == definition["spec"]["names"]:
             return
         changed = copy_object(definition)
         stored = [*(status.get("storedVersions") or [])]
@@ -139,12 +156,11 @@ class Definitions:
             "acceptedNames": definition["spec"]["names"],
             "storedVersions": stored if storage in stored else [*stored, storage],
         }
-        changed["metadata"]["finalizers"] = finalizers if _FINALIZER in finalizers else [*finalizers, _FINALIZER]
         self._put(changed)
 
     def _clean_up(self, definition: Object) -> None:
         name = definition["metadata"]["name"]
-        if _FINALIZER not in (definition["metadata"].get("finalizers") or []):
+        if CLEANUP not in (definition["metadata"].get("finalizers") or []):
             return
         served = self.writes.register.by_table(name)
         for record in list(self.writes.store.open(name).records.values()):
@@ -165,13 +181,12 @@ class Definitions:
     def _finish(self, definition: Object) -> None:
         """Take the cleanup finalizer away; with no other left the definition is gone."""
         changed = copy_object(definition)
-        left = [f for f in changed["metadata"].get("finalizers") or [] if f != _FINALIZER]
+        left = [f for f in changed["metadata"].get("finalizers") or [] if f != CLEANUP]
         if left:
             changed["metadata"]["finalizers"] = left
             self._put(changed)
         else:
-            changed["metadata"].pop("finalizers", None)
-            self.writes.store.remove(TABLE, ("", definition["metadata"]["name"]), changed)
+            self.writes.store.remove(TABLE, ("", definition["metadata"]["name"]))
 
     def _put(self, definition: Object) -> None:
         self.writes.store.put(TABLE, ("", definition["metadata"]["name"]), definition)

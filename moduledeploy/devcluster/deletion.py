@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.resources import Resource
     from moduledeploy.devcluster.writes import Writes
 
+CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"  # holds a definition until its instances are gone
 _POLICIES: Final = ("Foreground", "Background", "Orphan")
 
 
@@ -72,6 +73,8 @@ def delete(writes: Writes, resource: Resource, key: Key, options: DeleteOptions)
     _check_preconditions(resource, record.obj, options)
     obj = copy_object(record.obj)
     meta = obj["metadata"]
+    if resource.plural == "customresourcedefinitions" and CLEANUP not in (meta.get("finalizers") or []):
+        meta["finalizers"] = [*(meta.get("finalizers") or []), CLEANUP]
     graceful = _mark_graceful(resource, obj, options, writes.now())
     if graceful is None:
         return Deleted(record.obj, now=False)
@@ -79,7 +82,9 @@ def delete(writes: Writes, resource: Resource, key: Key, options: DeleteOptions)
     held = bool(meta.get("finalizers")) or (resource.plural == "namespaces" and bool(obj["spec"].get("finalizers")))
     if held and not meta.get("deletionTimestamp"):
         _mark(meta, writes.now())
-    if held and not graceful:
+    if resource.plural == "customresourcedefinitions":
+        meta.pop("deletionGracePeriodSeconds", None)
+    elif held and not graceful:
         meta["deletionGracePeriodSeconds"] = 0
     if resource.plural == "namespaces" and held:
         obj.setdefault("status", {})["phase"] = "Terminating"

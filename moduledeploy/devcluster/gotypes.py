@@ -8,6 +8,7 @@ items, `<T>` a set, `{T}` a map with string keys, `#` before a struct or map one
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -28,6 +29,7 @@ _ZEROS: Final[dict[str, Any]] = {
     "time": None, "microtime": None, "bytes": None,
 }  # fmt: skip
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_MICRO_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _EXACT: Final = {"time": len("2026-01-01T00:00:00Z"), "microtime": len("2026-01-01T00:00:00.000000Z")}
 _QUANTITY: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
 
@@ -181,8 +183,11 @@ class Reading:
             right = isinstance(value, (int, float)) and not isinstance(value, bool)
         elif name == "quantity":
             return self._quantity(value, path)
+        elif name == "bytes":
+            right = isinstance(value, str) and _is_base64(value)
         elif name in {"time", "microtime"}:
-            if not isinstance(value, str) or not _TIME.fullmatch(value):
+            form = _TIME if name == "time" else _MICRO_TIME
+            if not isinstance(value, str) or not form.fullmatch(value):
                 raise self._mismatch(value, path, "Time")
             return value if len(value) == _EXACT[name] and value[-1] == "Z" else _instant(value, name)
         else:
@@ -207,6 +212,14 @@ class Reading:
             f'{self.kind} in version "{self.api_version.rpartition("/")[2]}" cannot be handled as a {self.kind}: '
             f"json: cannot unmarshal {found} into Go struct field {self.kind}.{path} of type {wanted}"
         )
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _instant(text: str, name: str) -> str:

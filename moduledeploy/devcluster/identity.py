@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import attrs
 
-from moduledeploy.devcluster.errors import ApiError
+from moduledeploy.devcluster.errors import ApiError, bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,7 +126,7 @@ def impersonated(headers: Any, requester: User) -> User:
     )
     if not name:
         if groups or extra or headers.get("Impersonate-Uid"):
-            raise ApiError(500, "InternalError", "Internal error occurred: requested impersonation without a user name")
+            raise bad_request("requested impersonation of groups, uid or extra without impersonating a user")
         return requester
     parts = name.split(":")
     if name.startswith("system:serviceaccount:") and len(parts) == 4:

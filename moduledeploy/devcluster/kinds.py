@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from moduledeploy.devcluster import pods, services, workloads
 from moduledeploy.devcluster.builtin import BuiltInStrategy
 from moduledeploy.devcluster.builtin_types import NOTATION
 from moduledeploy.devcluster.columns import COLUMNS
-from moduledeploy.devcluster.errors import FORBIDDEN, INVALID, REQUIRED, FieldError
+from moduledeploy.devcluster.errors import FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRED, FieldError
 from moduledeploy.devcluster.events import EVENT_FIELDS, NewEventStrategy, event_fields, event_problems
 from moduledeploy.devcluster.gotypes import Types
 from moduledeploy.devcluster.resources import Resource
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 TYPES: Final = Types.parse(NOTATION)
 _STATUS: Final = frozenset({"status"})
+_DATA_KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _BUILT_IN_SCALE: Final = ScalePaths(spec=("spec", "replicas"), status=("status", "replicas"), selector=None)
 _POD_FIELDS: Final = frozenset(pods.pod_fields({"spec": {}}))
 
@@ -63,6 +65,15 @@ def _new_secret(obj: Object) -> None:
     obj.setdefault("type", "Opaque")
     for key, value in (obj.pop("stringData", None) or {}).items():
         obj.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
+
+
+def _key_problems(obj: Object) -> list[FieldError]:
+    return [
+        FieldError(INVALID, f"{field}[{key}]", key, "a valid key consists of letters, digits, '-', '_' and '.'")
+        for field in ("data", "binaryData")
+        for key in obj.get(field) or {}
+        if not _DATA_KEY.fullmatch(key) or key in (".", "..")
+    ]
 
 
 def _secret_changes(new: Object, old: Object) -> list[FieldError]:
@@ -139,6 +150,26 @@ def _binding_changes(new: Object, old: Object) -> list[FieldError]:
     if new.get("roleRef") == old.get("roleRef"):
         return []
     return [FieldError(INVALID, "roleRef", new.get("roleRef"), "cannot change roleRef")]
+
+
+def _binding_problems(obj: Object) -> list[FieldError]:
+    problems = []
+    kinds = ("ClusterRole", "Role") if obj["kind"] == "RoleBinding" else ("ClusterRole",)
+    if obj["roleRef"].get("kind") not in kinds:
+        detail = "supported values: " + ", ".join(f'"{kind}"' for kind in kinds)
+        problems.append(FieldError(NOT_SUPPORTED, "roleRef.kind", obj["roleRef"].get("kind"), detail))
+    if not obj["roleRef"].get("name"):
+        problems.append(FieldError(REQUIRED, "roleRef.name"))
+    for index, subject in enumerate(obj.get("subjects") or []):
+        where = f"subjects[{index}]"
+        if subject.get("kind") not in ("Group", "ServiceAccount", "User"):
+            detail = 'supported values: "Group", "ServiceAccount", "User"'
+            problems.append(FieldError(NOT_SUPPORTED, f"{where}.kind", subject.get("kind"), detail))
+        if not subject.get("name"):
+            problems.append(FieldError(REQUIRED, f"{where}.name"))
+        if subject.get("kind") == "ServiceAccount" and not subject.get("namespace") and obj["kind"] == "ClusterRoleBinding":
+            problems.append(FieldError(REQUIRED, f"{where}.namespace"))
+    return problems
 
 
 def _default_binding(obj: Object) -> None:
@@ -222,7 +253,7 @@ def _core() -> Iterator[Resource]:
         "Service",
         short_names=("svc",),
         categories=("all",),
-        name_rule="label-1035",
+        name_rule="label",
         subresources=_STATUS,
         selectable=frozenset({"spec.clusterIP", "spec.type"}),
         rules={
@@ -238,13 +269,13 @@ def _core() -> Iterator[Resource]:
             },
         },
     )
-    yield _kind("", "configmaps", "ConfigMap", short_names=("cm",), rules={"changes": _immutable_data})
+    yield _kind("", "configmaps", "ConfigMap", short_names=("cm",), rules={"changes": _immutable_data, "problems": _key_problems})
     yield _kind(
         "",
         "secrets",
         "Secret",
         selectable=frozenset({"type"}),
-        rules={"defaults": _new_secret, "changes": _secret_changes, "fields": _secret_fields},
+        rules={"defaults": _new_secret, "changes": _secret_changes, "problems": _key_problems, "fields": _secret_fields},
     )
     yield _kind(
         "",
@@ -390,7 +421,7 @@ def _access() -> Iterator[Resource]:
             kind,
             namespaced=namespaced,
             name_rule="path-segment",
-            rules={"struct": TYPES.structs["RoleBinding"], "defaults": _default_binding, "changes": _binding_changes},
+            rules={"struct": TYPES.structs["RoleBinding"], "defaults": _default_binding, "changes": _binding_changes, "problems": _binding_problems},
         )
     reviews = (
         ("authentication.k8s.io", "tokenreviews", "TokenReview", "TokenReview", False),

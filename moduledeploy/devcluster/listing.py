@@ -90,11 +90,12 @@ async def read_page(store: Store, selection: Selection, query: Query) -> Page:
     """Answer a LIST; raises ApiError 400, 410, 422, 500, 504."""
     query.check_list(watch=False)
     limit, token, text = query.number("limit") or 0, query.text("continue"), query.text("resourceVersion")
-    if limit < 0:
-        raise bad_request("limit must not be negative")
+    limit = max(limit, 0)
     table = store.open(selection.resource.table)
     if token:
         return _continued(store, table, selection, token, limit, text)
+    if text and not text.isdigit():
+        raise bad_request(f'invalid resource version "{text}"')
     asked, match = parse_version(text), query.text("resourceVersionMatch")
     if asked > store.version:
         await _wait_for(store, asked)

@@ -24,7 +24,8 @@ _MAX_PORT: Final = 65535
 def default_pod_spec(spec: Object) -> None:
     """What a pod template is filled with."""
     spec.setdefault("restartPolicy", "Always")
-    spec.setdefault("terminationGracePeriodSeconds", 30)
+    if spec.setdefault("terminationGracePeriodSeconds", 30) < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     spec.setdefault("dnsPolicy", "ClusterFirst")
     spec.setdefault("securityContext", {})
     spec.setdefault("schedulerName", "default-scheduler")
@@ -109,11 +110,6 @@ def pod_spec_problems(spec: Object, path: str) -> list[FieldError]:
             problems += _container_problems(container, f"{path}.{field}[{index}]", seen)
     if spec.get("restartPolicy") not in _RESTART:
         problems.append(_unsupported(f"{path}.restartPolicy", spec.get("restartPolicy"), _RESTART))
-    if spec.get("terminationGracePeriodSeconds", 0) < 0:
-        detail = "must be greater than or equal to 0"
-        problems.append(
-            FieldError(INVALID, f"{path}.terminationGracePeriodSeconds", spec["terminationGracePeriodSeconds"], detail)
-        )
     for field in ("nodeName", "serviceAccountName"):
         if spec.get(field) and (problem := subdomain_problem(spec[field])):
             problems.append(FieldError(INVALID, f"{path}.{field}", spec[field], problem))
@@ -163,6 +159,9 @@ def _container_problems(container: Object, path: str, seen: set[str]) -> list[Fi
 def pod_changes(new: Object, old: Object) -> list[FieldError]:
     """A pod's spec stays as it is, but for images, deadlines, tolerations and the way to a node."""
     ours, theirs = copy_object(new["spec"]), copy_object(old["spec"])
+    if any(len(ours.get(field) or []) != len(theirs.get(field) or []) for field in ("containers", "initContainers")):
+        detail = "pod updates may not add or remove containers"
+        return [FieldError(FORBIDDEN, "spec.containers", None, detail)]
     for spec in (ours, theirs):
         for field in ("activeDeadlineSeconds", "tolerations", "schedulingGates", "ephemeralContainers"):
             spec.pop(field, None)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def answer(resource: Resource, obj: Object, user: User, authorizer: Authorizer, tokens: Tokens) -> Object:
     """The review with its status; raises ApiError 422 for a question that is none."""
-    obj["metadata"].pop("namespace", None)
+    if not resource.namespaced:
+        obj["metadata"].pop("namespace", None)
     match resource.kind:
         case "TokenReview":
             obj["status"] = _token_status(obj["spec"], tokens)
@@ -31,7 +32,7 @@ def answer(resource: Resource, obj: Object, user: User, authorizer: Authorizer, 
             spec = obj["spec"]
             if not spec.get("user") and not spec.get("groups"):
                 problem = FieldError(INVALID, "spec.user", "", "at least one of user or group must be specified")
-                raise invalid(resource.kind, resource.group, "", [problem])
+                raise invalid("", resource.group, "", [problem])
             asked = User(name=spec.get("user", ""), groups=tuple(spec.get("groups") or ()))
             if asked.name.startswith("system:serviceaccount:"):
                 asked = User(name=asked.name, groups=(*asked.groups, "system:authenticated"))
@@ -44,9 +45,8 @@ def _access_status(resource: Resource, spec: Object, user: User, authorizer: Aut
     about, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if (about is None) == (path is None):
         detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        raise invalid(
-            resource.kind, resource.group, "", [FieldError(INVALID, "spec.resourceAttributes", about, detail)]
-        )
+        where = "spec.nonResourceAttributes" if about is not None else "spec.resourceAttributes"
+        raise invalid("", resource.group, "", [FieldError(INVALID, where, about, detail)])
     if about is not None:
         access = Access(
             verb=about.get("verb", ""), group=about.get("group", ""), plural=about.get("resource", "") or "*",

@@ -89,6 +89,8 @@ class Server:
                 return web.Response(status=404, text=_NO_PATH)
             raise refusal
         if not target.subresource and target.verb not in resource.verbs:
+            if resource.strategy.typed:
+                raise _NO_METHOD
             raise method_not_supported(resource.plural, resource.group, target.verb)
         form = choose(request.headers.get("Accept", ""))
         if target.verb in ("list", "watch"):

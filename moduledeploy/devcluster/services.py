@@ -6,6 +6,7 @@ Follows pkg/apis/core/v1/defaults.go, pkg/registry/core/service and pkg/apis/cor
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING, Final
 
 from moduledeploy.devcluster.errors import DUPLICATE, FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRED, FieldError
@@ -22,6 +23,7 @@ _RESERVED: Final = 16  # low addresses are left to well-known Services
 _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 _MAX_PORT: Final = 65535
+_PORT_NAME: Final = re.compile(r"(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _NODE_PORTS: Final = range(30000, 32768)
 
 
@@ -36,8 +38,10 @@ def default_service(obj: Object) -> None:
             port["targetPort"] = port["port"]
     if spec["type"] != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
+        # A headless Service without a selector may be filled with addresses of both families.
+        both = spec.get("clusterIP") == "None" and not spec.get("selector")
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if both else ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack" if both else "SingleStack")
     if spec["type"] in ("LoadBalancer", "NodePort"):
         spec.setdefault("externalTrafficPolicy", "Cluster")
     if spec["type"] == "LoadBalancer":
@@ -127,6 +131,9 @@ def _port_problems(ports: list[Object]) -> list[FieldError]:
         if port["protocol"] not in _PROTOCOLS:
             problems.append(_unsupported(f"{where}.protocol", port["protocol"], _PROTOCOLS))
         target = port["targetPort"]
+        if isinstance(target, str) and not _PORT_NAME.fullmatch(target):
+            detail = "must be a port's name: at most 15 lower-case letters, digits and single '-', with a letter"
+            problems.append(FieldError(INVALID, f"{where}.targetPort", target, detail))
         if isinstance(target, int) and not 0 < target <= _MAX_PORT:
             problems.append(
                 FieldError(INVALID, f"{where}.targetPort", target, "must be between 1 and 65535, inclusive")

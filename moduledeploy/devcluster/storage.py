@@ -63,6 +63,10 @@ class Record:
     sort_keys: bool = False
     _body: bytes | None = None
 
+    def replace(self, obj: Object) -> None:
+        """Show the same version in another form, without a change of its history."""
+        self.obj, self._body = obj, None
+
     def body(self) -> bytes:
         """The object as JSON."""
         if self._body is None:
@@ -215,13 +219,12 @@ class Store:
         table.apply("ADDED" if previous is None else "MODIFIED", record, previous)
         return record
 
-    def remove(self, name: str, key: Key, last: Object | None = None) -> Record:
-        """Commit a deletion and return the last state under the deletion's version; `last` replaces that state."""
+    def remove(self, name: str, key: Key) -> Record:
+        """Commit a deletion and return the last stored state under the deletion's version."""
         table = self.open(name)
         previous = table.records[key]
-        obj = last if last is not None else previous.obj
         self.version += 1
-        final = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.version)}}
+        final = {**previous.obj, "metadata": {**previous.obj["metadata"], "resourceVersion": str(self.version)}}
         record = Record(key, self.version, final, table.sort_keys)
         table.apply("DELETED", record, previous)
         return record

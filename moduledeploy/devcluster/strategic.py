@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from moduledeploy.devcluster.errors import bad_request
+from moduledeploy.devcluster.errors import unknown
 
 if TYPE_CHECKING:
     from moduledeploy.devcluster.gotypes import Type
@@ -20,7 +20,7 @@ _ORDER: Final = "$setElementOrder/"
 
 
 def strategic_patch(target: Object, patch: Object, schema: Type | None) -> Object:
-    """The target with the patch merged in; raises ApiError 400 for a patch that can't be."""
+    """The target with the patch merged in; raises ApiError 500 for a patch that can't be."""
     merged = _merge_map(target, patch, schema)
     return merged if merged is not None else {}
 
@@ -43,7 +43,7 @@ def _merge_map(target: Object, patch: Object, schema: Type | None) -> Object | N
     if directive == "replace":
         return body
     if directive not in (None, "merge"):
-        raise bad_request(f"unable to apply strategic merge patch: unknown patch directive {directive!r}")
+        raise unknown(f"unable to apply strategic merge patch: unknown patch directive {directive!r}")
     merged = dict(target)
     if _RETAIN in patch:
         keep = set(patch[_RETAIN])
@@ -95,7 +95,7 @@ def _merge_keyed(present: list[Any], patch: list[Any], kind: Type, order: list[A
     merged = list(present)
     for item in patch:
         if key not in item:
-            raise bad_request(
+            raise unknown(
                 f"unable to apply strategic merge patch: map: {item} does not contain declared merge key: {key}"
             )
         index = next((i for i, other in enumerate(merged) if other.get(key) == item[key]), None)

@@ -138,9 +138,12 @@ NAME: Final = Column(
 AGE: Final = Column(name="Age", cell=_age, description="Time since the object was created.")
 
 
+_DATED_AGE: Final = attrs.evolve(AGE, type="date")
+
+
 def columns_of(resource: Resource) -> tuple[Column, ...]:
     """All columns of a kind, the name first; events have theirs last."""
-    own: tuple[Column, ...] = resource.columns or (AGE,)
+    own: tuple[Column, ...] = resource.columns or ((AGE,) if resource.strategy.typed else (_DATED_AGE,))
     return own if any(column.name == "Name" for column in own) else (NAME, *own)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BOOKMARK_S: Final = 60.0  # cacher.go defaultBookmarkFrequency
 _BEFORE_END_S: Final = 2.0  # cache_watcher.go: the last bookmark comes this long before the deadline
+_SHORT_S: Final = 10.0
 _LONGEST_S: Final = (1800.0, 3600.0)  # minRequestTimeout and its double, where the client sets no timeout
 _BATCH: Final = 500
 _NO_PROGRESS: Final = "the storage below supports no progress requests, which a watch with initial events needs"
@@ -50,6 +51,13 @@ class WatchOptions:
     bookmarks: bool
     initial_events: bool | None
     timeout_s: float
+
+    @property
+    def replays(self) -> bool:
+        """Whether the watch begins with the state: asked to, or without a version and not asked otherwise."""
+        if self.initial_events is None:
+            return self.version_number == 0
+        return self.initial_events
 
     @classmethod
     def of(cls, query: Query) -> WatchOptions:
@@ -91,16 +99,15 @@ class Watch:
             yield piece
 
     async def _stream(self, table: Table, asked: int) -> AsyncIterator[bytes]:
-        initial = self.options.initial_events
-        replay = initial is True or (initial is None and asked == 0)
+        replay = self.options.replays
         reached = self._reached(table)
-        with Cursor(table, self.store.version if asked == 0 or initial else asked) as cursor:
+        with Cursor(table, self.store.version if asked == 0 or replay else asked) as cursor:
             if replay:
                 records = [r for r in table.in_order(self.selection.namespace) if self.selection.selects(r.obj)]
                 for start in range(0, len(records), _BATCH):
                     yield b"".join(self._record_line("ADDED", record) for record in records[start : start + _BATCH])
                     await asyncio.sleep(0)
-            if initial and self.options.bookmarks:
+            if replay and self.options.bookmarks:
                 yield self._bookmark(reached, {INITIAL_END: "true"})
             async for piece in self._follow(table, cursor):
                 yield piece
@@ -137,25 +144,27 @@ class Watch:
     def _next_bookmark(self) -> float:
         now, beat = self.clock(), self.clock() + BOOKMARK_S
         before_end = self._deadline - _BEFORE_END_S
+        # Bookmarks are due by whole seconds and sent by a timer of about one: those of short watches come too late.
+        if self.options.timeout_s < _SHORT_S:
+            return self._deadline
         return before_end if now < before_end < beat else beat
 
     async def _wait_fresh(self, table: Table, asked: int) -> None:
         """A watch that begins with the state waits until the cache has reached the version asked for.
 
-        A server whose store reports no progress refuses such watches at once, whatever the version; clients fall back
-        to a list and a plain watch.
+        A server whose store reports no progress refuses them at once if they want bookmarks, and clients fall back to a
+        list and a plain watch; without bookmarks and a version they wait for a change of this very resource.
         """
-        if not self.options.initial_events:
+        if not self.options.replays:
             return
-        if not self.progress:
+        if not self.progress and self.options.bookmarks:
             raise ApiError(500, "InternalError", _NO_PROGRESS)
+        wanted = asked if self.options.version else self.store.version
         give_up = min(self.clock() + BLOCK_S, self._deadline)
-        while self.store.version < asked:
+        while self._reached(table) < wanted:
             if self.clock() >= give_up:
-                if give_up < self._deadline:
-                    raise too_large_version(asked, self.store.version)
-                raise ApiError(500, "InternalError", "context deadline exceeded")
-            with Cursor(table, self.store.version) as cursor:
+                raise too_large_version(wanted, self._reached(table))
+            with Cursor(table, self._reached(table)) as cursor:
                 await self._wait(cursor, min(give_up, self.clock() + 0.1))
 
     def _line(self, event: Event) -> bytes | None:

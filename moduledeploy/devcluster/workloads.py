@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.storage import Object
 
 _OPERATORS: Final = ("In", "NotIn", "Exists", "DoesNotExist")
+_NO_MATCH: Final = "`selector` does not match template `labels`"
 _PERCENT: Final = "must be an integer or percentage (e.g '5%%')"
 
 
@@ -79,13 +80,18 @@ def workload_problems(obj: Object) -> list[FieldError]:
     selector = spec.get("selector") or {}
     template = spec.get("template") or {"metadata": {}, "spec": {"containers": []}}
     labels = template["metadata"].get("labels") or {}
-    if not selector.get("matchLabels") and not selector.get("matchExpressions"):
+    if "selector" not in spec:
         problems.append(FieldError(REQUIRED, "spec.selector"))
+        problems.append(FieldError(INVALID, "spec.template.metadata.labels", labels, _NO_MATCH))
+    elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        problems.append(FieldError(INVALID, "spec.selector", selector, "empty selector is invalid for deployment"))
     else:
-        problems += selector_problems(selector, "spec.selector")
-        if not problems and not matches_label_selector(selector, labels):
-            detail = "`selector` does not match template `labels`"
-            problems.append(FieldError(INVALID, "spec.template.metadata.labels", labels, detail))
+        wrong = selector_problems(selector, "spec.selector")
+        problems += wrong
+        if wrong:
+            problems.append(FieldError(INVALID, "spec.selector", selector, "invalid label selector"))
+        elif not matches_label_selector(selector, labels):
+            problems.append(FieldError(INVALID, "spec.template.metadata.labels", labels, _NO_MATCH))
     problems += label_problems(labels, "spec.template.labels")
     problems += pod_spec_problems(template["spec"], "spec.template.spec")
     if template["spec"].get("restartPolicy", "Always") != "Always":
@@ -108,7 +114,7 @@ def deployment_problems(obj: Object) -> list[FieldError]:
     strategy = spec["strategy"]
     if strategy["type"] not in ("Recreate", "RollingUpdate"):
         detail = 'supported values: "Recreate", "RollingUpdate"'
-        problems.append(FieldError(NOT_SUPPORTED, "spec.strategy.type", strategy["type"], detail))
+        problems.append(FieldError(NOT_SUPPORTED, "spec.strategy", strategy, detail))
     elif strategy["type"] == "Recreate" and "rollingUpdate" in strategy:
         detail = "may not be specified when strategy `type` is 'Recreate'"
         problems.append(FieldError(FORBIDDEN, "spec.strategy.rollingUpdate", None, detail))

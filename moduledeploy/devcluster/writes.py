@@ -235,7 +235,7 @@ class Writes:
         if options.dry_run:
             return Outcome(obj)
         if deletion.is_finished(obj, record.obj, resource.plural):
-            self.store.remove(resource.table, record.key, obj)
+            self.store.remove(resource.table, record.key)
             return Outcome(obj)
         return Outcome(self.store.put(resource.table, record.key, obj).obj)
 

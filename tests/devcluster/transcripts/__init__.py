@@ -1,0 +1,1 @@
+"""Requests and what a real kube-apiserver v1.36.2 answered; see docs/devcluster.md."""
