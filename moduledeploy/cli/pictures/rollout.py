@@ -13,6 +13,7 @@ from moduledeploy.api.status import Progress
 from moduledeploy.api.times import at
 from moduledeploy.cli.pictures.words import age
 from moduledeploy.cli.reading.kinds import CONFIRMATIONS_ANNOTATION, CONTROLLER
+from moduledeploy.rollout.gate import token
 from moduledeploy.rollout.plan import find_revision
 from moduledeploy.rollout.release import batch_key
 from moduledeploy.rollout.slots import Mark
@@ -268,10 +269,11 @@ def _awaited(family: Family, now: float) -> tuple[str, float | None, tuple[str, 
         return "its Modules to be uninstalled", None, ()
     if release is None or parent.status.observed_generation < parent.generation:
         return "the controller", None, ()
+    batch = release.current_batch
+    if parent.spec.pause and parent.waiting == token(release.revision, batch):
+        fell_back = "" if release.batch_done else ", which fell back meanwhile"
+        return f"confirmation of batch {batch}{fell_back}", None, (f"moduledeploy confirm {name} --batch {batch}",)
     match release.progress:
-        case Progress.WAITING_FOR_CONFIRMATION:
-            batch = release.current_batch
-            return f"confirmation of batch {batch}", None, (f"moduledeploy confirm {name} --batch {batch}",)
         case Progress.GRAY_WAITING if release.gray_until is not None:
             return "the end of the gray time", max(0.0, release.gray_until - now), ()
         case Progress.PAUSED:

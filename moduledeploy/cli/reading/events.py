@@ -20,7 +20,7 @@ EVENTS = Resource("events.k8s.io", "v1", "events", "Event")
 
 @attrs.frozen
 class Told:
-    """One Event: when it was told last, what, and the sentence."""
+    """One Event: when it was told first, what, and the sentence."""
 
     at: float
     reason: str
@@ -33,15 +33,10 @@ class _Regarding(msgspec.Struct):
     uid: str = ""
 
 
-class _Series(msgspec.Struct):
-    lastObservedTime: datetime | None = None  # noqa: N815  # as on the wire
-
-
 class _Event(msgspec.Struct):
     reason: str = ""
     note: str = ""
     eventTime: datetime | None = None  # noqa: N815  # as on the wire
-    series: _Series | None = None
     regarding: _Regarding = msgspec.field(default_factory=_Regarding)
 
 
@@ -58,9 +53,8 @@ async def read_events(connection: Connection, name: str, uid: str) -> list[Told]
                 about = event.regarding
                 if (about.kind, about.name) != (names.MODULE_DEPLOYMENT, name) or about.uid not in ("", uid):
                     continue
-                moment = (event.series and event.series.lastObservedTime) or event.eventTime
-                if moment is not None:
-                    told.append(Told(moment.timestamp(), event.reason, event.note))
+                if event.eventTime is not None:  # a series keeps the note of its first event, so it has that one's time
+                    told.append(Told(event.eventTime.timestamp(), event.reason, event.note))
     except CliError:
         return []
     return sorted(told, key=lambda event: event.at)

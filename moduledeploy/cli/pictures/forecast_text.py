@@ -1,0 +1,88 @@
+"""A forecast in words and bars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from moduledeploy.cli.pictures.forecast import Deed, Wait
+from moduledeploy.cli.pictures.words import age, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from moduledeploy.cli.pictures.forecast import Forecast, Move, Step
+
+BAR: Final = 40
+_DEEDS: Final = {
+    Deed.INSTALL: "install {new}",
+    Deed.REPLACE: "install {new} beside {old}, switch, uninstall {old}",
+    Deed.REINSTALL: "uninstall {old}, install {new}",
+    Deed.UNINSTALL: "uninstall {old}",
+}
+
+
+def forecast_text(forecast: Forecast, *, moves: bool = True) -> list[Text]:
+    """The batches with what each does, then what it comes to."""
+    lines = [
+        Text.assemble(
+            (forecast.name, "bold"),
+            f": {forecast.module}:{forecast.version} on {plural(forecast.desired, 'replica')}, base Deployment "
+            f"{forecast.base_deployment} with {plural(forecast.bases, 'base')}",
+        )
+    ]
+    largest = max((len(step.moves) for step in forecast.steps), default=1)
+    for step in forecast.steps:
+        lines.extend(_step(step, largest, moves=moves))
+    if not forecast.steps:
+        lines.append(Text("  nothing is to be done"))
+    return [*lines, Text(), *_sum(forecast)]
+
+
+def _step(step: Step, largest: int, *, moves: bool) -> Iterator[Text]:
+    title = f"batch {step.batch}" if step.batch else "before a batch"
+    if step.moves:
+        blocks = "■" * max(1, round(BAR * len(step.moves) / largest))
+        start = "at once" if step.begins_s < 1 else f"after {age(step.begins_s)} at the earliest"
+        yield Text.assemble(f"  {title:<8} ", (blocks, "cyan"), f" {plural(len(step.moves), 'base')}, {start}")
+    else:
+        yield Text(f"  {title:<8} nothing left to do")
+    if moves:
+        width = max((len(move.base) for move in step.moves), default=0)
+        yield from (Text(f"    {move.base:<{width}}  {_deed(move)}") for move in step.moves)
+    for wait in step.then:
+        yield Text(f"    then {_wait(wait)}", style="yellow")
+
+
+def _deed(move: Move) -> str:
+    return _DEEDS[move.deed].format(old=move.from_version, new=move.to_version)
+
+
+def _wait(wait: Wait) -> str:
+    match wait:
+        case Wait.CONFIRMATION:
+            return "waits for a person to confirm the batch"
+        case Wait.PAUSE:
+            return "waits for a person to end the pause"
+        case Wait.GRAY_TIME:
+            return "waits for the gray time to end"
+        case Wait.BASE_ROLLOUT:
+            return "waits for the base Deployment, which is rolling"
+
+
+def _sum(forecast: Forecast) -> Iterator[Text]:
+    if forecast.completes:
+        least = (
+            f"in {age(forecast.seconds)} at the earliest" if forecast.seconds >= 1 else "as fast as the bases install"
+        )
+        people = f", after {plural(forecast.confirmations, 'confirmation')}" if forecast.confirmations else ""
+        yield Text.assemble(("✔ It completes", "green"), f", {least}{people}.")
+    else:
+        yield Text.assemble(("✖ It doesn't complete", "red"), f": {forecast.stuck}")
+    if forecast.unplaced and forecast.completes:
+        yield Text(f"  {forecast.unplaced}", style="yellow")
+    yield Text(
+        f"  Availability: never below {forecast.lowest_available}, at the end {forecast.available} of {forecast.desired};"
+        f" the floor is {forecast.floor} (at most {forecast.max_unavailable} unavailable)."
+    )

@@ -1,0 +1,162 @@
+"""Explain a ModuleDeployment, a Module or a base: what is waited for, and for each base what each filter says.
+
+Examples:
+
+  moduledeploy why orders
+  moduledeploy why orders-wl68jn4tzd-1b2c3d4e
+  moduledeploy why base-699849976c-2z6cc
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+from rich.text import Text
+
+from moduledeploy.api.times import at
+from moduledeploy.cli.access import flags
+from moduledeploy.cli.access.connection import run
+from moduledeploy.cli.access.console import emit, say
+from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.pictures.documents import document
+from moduledeploy.cli.pictures.reasons import reasons
+from moduledeploy.cli.pictures.table import table
+from moduledeploy.cli.pictures.verdicts import FILTERS, BaseVerdict, base_verdicts, bases_of, cap_of, obstacle
+from moduledeploy.cli.pictures.words import MODULE, NONE, UNKNOWN, age
+from moduledeploy.cli.plan import live_one, read_cluster
+from moduledeploy.cli.reading.cluster import view_of
+from moduledeploy.cli.reading.family import read_family
+from moduledeploy.controllers.facts import family_of
+from moduledeploy.kube.resources import ObjectKey
+
+if TYPE_CHECKING:
+    import argparse
+
+    from moduledeploy.api.cluster import Pod
+    from moduledeploy.api.kinds import Module
+    from moduledeploy.controllers.cluster import Cluster
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `why`."""
+    parser.add_argument("name", metavar="NAME", help="a ModuleDeployment, a Module, or a base pod")
+    parser.add_argument("--snapshot", metavar="FILE", help="read this instead of a cluster")
+    flags.add_output_flag(parser)
+    flags.add_cluster_flags(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Explain it; 6 where nothing has that name."""
+    return run(_why, options)
+
+
+async def _why(options: argparse.Namespace) -> int:
+    stores, namespace = await read_cluster(options)
+    cluster, key = view_of(stores), ObjectKey(namespace, options.name)
+    if live_one(stores, namespace, options.name) is not None:
+        explanation, lines = _of_deployment(cluster, namespace, options.name)
+    elif (module := stores.modules.get(key)) is not None:
+        explanation, lines = _of_module(cluster, module)
+    elif (pod := stores.pods.get(key)) is not None:
+        explanation, lines = _of_base(cluster, pod)
+    else:
+        raise CliError(f"no ModuleDeployment, Module or pod {options.name} in namespace {namespace}", Exit.NOT_FOUND)
+    if options.output == "text":
+        say(lines)
+    else:
+        emit(document("Explanation", explanation), options.output)
+    return Exit.REACHED
+
+
+@attrs.frozen(kw_only=True)
+class Explanation:
+    """What is known about one thing; `waits` are sentences."""
+
+    about: str
+    name: str
+    state: str
+    waits: tuple[str, ...] = ()
+    bases: tuple[BaseVerdict, ...] = ()
+
+
+def _of_deployment(cluster: Cluster, namespace: str, name: str) -> tuple[Explanation, list[Text]]:
+    family = read_family(cluster, namespace, name)
+    spec = family.view.parent.spec
+    verdicts = base_verdicts(cluster, family.pool_key, spec.template.module.name, spec.scheduling)
+    found = Explanation(
+        about="ModuleDeployment",
+        name=name,
+        state=family.view.parent.status.release.progress.value if family.view.parent.status.release else "Init",
+        waits=tuple(reasons(family, time.time())),
+        bases=tuple(verdicts),
+    )
+    head = [Text.assemble((name, "bold"), f" is {found.state}.")]
+    waits = [Text(f"  - {reason}") for reason in found.waits] or [Text("  It waits for nothing.")]
+    takers = sum(verdict.takes for verdict in verdicts)
+    bases = Text(f"{takers} of {len(verdicts)} bases of Deployment {spec.base_deployment} could take one more replica:")
+    return found, [*head, *waits, Text(), bases, *_table(verdicts)]
+
+
+def _table(verdicts: list[BaseVerdict]) -> list[Text]:
+    rows = [
+        (
+            verdict.base,
+            *(Text("✔", "green") if item.passes else Text("✖", "red") for item in verdict.filters),
+            f"{verdict.modules}/{'∞' if verdict.cap is None else verdict.cap}",
+            str(verdict.rank) if verdict.rank is not None else "",
+            verdict.reason or "takes it",
+        )
+        for verdict in verdicts
+    ]
+    return table(("BASE", *(name.upper() for name in FILTERS), "MODULES", "RANK", "REASON"), rows)
+
+
+def _of_module(cluster: Cluster, module: Module) -> tuple[Explanation, list[Text]]:
+    meta, status, now = module.metadata, module.status, time.time()
+    state = "Terminating" if meta.is_terminating else status.status or "Pending"
+    pod = cluster.stores.pods.get(ObjectKey(meta.namespace, module.spec.base.name))
+    waits = []
+    if pod is None or pod.metadata.uid != module.spec.base.uid:
+        waits.append(f"base {module.spec.base.name} is gone; the controller takes this Module away")
+    elif not pod.is_ready:
+        waits.append(f"base {module.spec.base.name} is not Ready, so the module on it doesn't count as available")
+    if status.reason or status.message:
+        waits.append(f"{status.reason or 'reason unknown'}: {status.message or 'no message'}")
+    if (again := at(status.nextRetryTime)) is not None and again > now:
+        waits.append(f"attempt {status.attempts + 1} comes in {age(again - now)} (failure class {status.failureClass})")
+    if status.failureClass == "permanent":
+        waits.append("trying again alone won't mend it: deploy another version, or lift the decision with retry")
+    found = Explanation(about="Module", name=meta.name, state=state, waits=tuple(waits))
+    sign, colour = MODULE.get(state, UNKNOWN)
+    head = Text.assemble(
+        (meta.name, "bold"),
+        f" is {module.spec.module.identity} on {module.spec.base.name}: ",
+        (f"{sign} {state}", colour),
+    )
+    owner = Text(f"  - belongs to {family_of(module) or 'nobody'}")
+    return found, [head, owner, *(Text(f"  - {wait}") for wait in waits)]
+
+
+def _of_base(cluster: Cluster, pod: Pod) -> tuple[Explanation, list[Text]]:
+    meta = pod.metadata
+    pool_key = cluster.pool_of(meta.uid)
+    if pool_key is None:
+        raise CliError(f"pod {meta.name} belongs to no Deployment, so it is no base")
+    cap, _ = cap_of(cluster, pool_key, pod)
+    modules = cluster.stores.modules.by_index("base", meta.uid)
+    blocked = obstacle(cluster, pool_key, pod)
+    used = cluster.pool(pool_key).count(meta.uid)
+    waits = [f"takes no new module: {blocked}"] if blocked else []
+    if cap is not None and used >= cap:
+        waits.append(f"takes no new module: it has {used}, and {cap} is its cap")
+    found = Explanation(about="Base", name=meta.name, state=blocked or "Ready", waits=tuple(waits))
+    place = f"{used} modules of {'any number' if cap is None else cap}, one of {len(bases_of(cluster, pool_key))} bases"
+    head = Text.assemble((meta.name, "bold"), f" is a base of Deployment {pool_key.deployment}: {place}")
+    rows = [
+        (item.spec.module.identity, item.status.status or "Pending", item.status.reason or NONE, item.metadata.name)
+        for item in sorted(modules, key=lambda item: item.spec.module.identity)
+    ]
+    listed = table(("MODULE", "STATUS", "REASON", "OBJECT"), rows) if rows else [Text("  no modules")]
+    return found, [head, *(Text(f"  - {wait}") for wait in waits or ["takes new modules"]), *listed]
