@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from moduledeploy.devcluster.faults import Faults
+
 HOST: Final = "127.0.0.1"
 _NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
 _SHUTDOWN_S: Final = 1.0
@@ -94,6 +96,11 @@ class DevCluster:
         self.api.create("clusterroles.rbac.authorization.k8s.io", role)
         for resource in self.api.writes.register:
             self.api.store.open(resource.table)
+
+    @property
+    def faults(self) -> Faults:
+        """Faults that requests over HTTP meet; none until some are added."""
+        return self.server.faults
 
     @property
     def url(self) -> str:

@@ -167,7 +167,11 @@ def _binding_problems(obj: Object) -> list[FieldError]:
             problems.append(FieldError(NOT_SUPPORTED, f"{where}.kind", subject.get("kind"), detail))
         if not subject.get("name"):
             problems.append(FieldError(REQUIRED, f"{where}.name"))
-        if subject.get("kind") == "ServiceAccount" and not subject.get("namespace") and obj["kind"] == "ClusterRoleBinding":
+        if (
+            subject.get("kind") == "ServiceAccount"
+            and not subject.get("namespace")
+            and obj["kind"] == "ClusterRoleBinding"
+        ):
             problems.append(FieldError(REQUIRED, f"{where}.namespace"))
     return problems
 
@@ -269,13 +273,24 @@ def _core() -> Iterator[Resource]:
             },
         },
     )
-    yield _kind("", "configmaps", "ConfigMap", short_names=("cm",), rules={"changes": _immutable_data, "problems": _key_problems})
+    yield _kind(
+        "",
+        "configmaps",
+        "ConfigMap",
+        short_names=("cm",),
+        rules={"changes": _immutable_data, "problems": _key_problems},
+    )
     yield _kind(
         "",
         "secrets",
         "Secret",
         selectable=frozenset({"type"}),
-        rules={"defaults": _new_secret, "changes": _secret_changes, "problems": _key_problems, "fields": _secret_fields},
+        rules={
+            "defaults": _new_secret,
+            "changes": _secret_changes,
+            "problems": _key_problems,
+            "fields": _secret_fields,
+        },
     )
     yield _kind(
         "",
@@ -421,7 +436,12 @@ def _access() -> Iterator[Resource]:
             kind,
             namespaced=namespaced,
             name_rule="path-segment",
-            rules={"struct": TYPES.structs["RoleBinding"], "defaults": _default_binding, "changes": _binding_changes, "problems": _binding_problems},
+            rules={
+                "struct": TYPES.structs["RoleBinding"],
+                "defaults": _default_binding,
+                "changes": _binding_changes,
+                "problems": _binding_problems,
+            },
         )
     reviews = (
         ("authentication.k8s.io", "tokenreviews", "TokenReview", "TokenReview", False),

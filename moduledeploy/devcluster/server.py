@@ -5,6 +5,7 @@ Plain HTTP on loopback; aiohttp's low-level server, since every path is routed b
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -13,6 +14,8 @@ from aiohttp import web
 
 from moduledeploy.devcluster import discovery, openapi, tables
 from moduledeploy.devcluster.errors import ApiError, Object, bad_request, forbidden, method_not_supported, not_found
+from moduledeploy.devcluster.bodies import parse_json
+from moduledeploy.devcluster.faults import CutError, Fault, Faults, refusal, spoiled
 from moduledeploy.devcluster.handlers import Answer, Handlers, Request
 from moduledeploy.devcluster.identity import User, authenticate, impersonated
 from moduledeploy.devcluster.listing import Page, Selection, read_page
@@ -26,6 +29,7 @@ from moduledeploy.devcluster.watching import Watch, WatchOptions
 if TYPE_CHECKING:
     from moduledeploy.devcluster.resources import Resource
 
+FAULTS_PATH: Final = "/devcluster/faults"
 _HEALTH: Final = frozenset({"/healthz", "/livez", "/readyz"})
 _NO_PATH: Final = "404 page not found\n"
 _AGGREGATED: Final = "g=apidiscovery.k8s.io"
@@ -55,6 +59,7 @@ class Server:
     handlers: Handlers
     rbac: bool = False
     watch_progress: bool = True
+    faults: Faults = attrs.field(factory=Faults)
     _documents: openapi.Documents = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -76,8 +81,44 @@ class Server:
             if user is not requester and not self.handlers.authorizer.allows(requester, _impersonation(user)):
                 raise forbidden("users", "", user.name, f'User "{requester.name}" cannot impersonate resource "users"')
             self._authorize(user, target)
+        if target.path == FAULTS_PATH:
+            return await self._control_faults(request)
         if not target.is_resource:
             return self._document(request, target)
+        fault = self.faults.strike(target)
+        if fault is None:
+            return await self._serve(request, target, query, user)
+        return await self._serve_badly(request, target, query, user, fault)
+
+    async def _serve_badly(
+        self, request: web.BaseRequest, target: Target, query: Query, user: User, fault: Fault
+    ) -> web.StreamResponse:
+        if fault.kind == "delay":
+            await asyncio.sleep(fault.seconds)
+        error = refusal(fault, target)
+        if error is not None and not (fault.kind == "gone" and target.verb == "watch"):
+            raise error
+        response = await self._serve(request, target, query, user, fault)
+        if fault.kind == "lost_reply" and request.transport is not None:
+            request.transport.abort()
+        return response
+
+    async def _control_faults(self, request: web.BaseRequest) -> web.StreamResponse:
+        match request.method:
+            case "POST":
+                self.faults.add(Fault.parse(parse_json(await request.read())))
+            case "DELETE":
+                seed = Query(request.query).number("seed")
+                self.faults.clear(seed)
+            case "GET":
+                pass
+            case method:
+                raise method_not_supported("faults", "", method.lower())
+        return _respond(self.faults.listed(), Form())
+
+    async def _serve(
+        self, request: web.BaseRequest, target: Target, query: Query, user: User, fault: Fault | None = None
+    ) -> web.StreamResponse:
         resource = self.handlers.writes.register.find(target.group, target.version, target.plural)
         if resource is None:
             if any(other.strategy.typed for other in self.handlers.writes.register.of(target.group, target.version)):
@@ -94,7 +135,7 @@ class Server:
             raise method_not_supported(resource.plural, resource.group, target.verb)
         form = choose(request.headers.get("Accept", ""))
         if target.verb in ("list", "watch"):
-            return await self._collection(request, target, resource, query, form)
+            return await self._collection(request, target, resource, query, form, fault)
         read = Request(
             target=target, resource=resource, query=query, body=await request.read(), user=user,
             content_type=request.headers.get("Content-Type", ""), user_agent=request.headers.get("User-Agent", ""),
@@ -148,13 +189,20 @@ class Server:
         return tables.partial(objects[0])
 
     async def _collection(
-        self, request: web.BaseRequest, target: Target, resource: Resource, query: Query, form: Form
+        self,
+        request: web.BaseRequest,
+        target: Target,
+        resource: Resource,
+        query: Query,
+        form: Form,
+        fault: Fault | None,
     ) -> web.StreamResponse:
-        if target.name:
-            query = Query({**query.values, "fieldSelector": f"metadata.name={target.name}"})
         selection = Selection.of(resource, target.namespace, query)
         if target.verb == "watch":
-            return await self._watch(request, selection, query, form)
+            return await self._watch(request, selection, query, form, fault)
+        if fault is not None and fault.kind == "stale" and not query.text("continue"):
+            behind = str(max(1, self.handlers.store.version - fault.versions))
+            query = Query({**query.values, "resourceVersion": behind, "resourceVersionMatch": "Exact"})
         page = await read_page(self.handlers.store, selection, query)
         return self._list(resource, page, query, form)
 
@@ -186,7 +234,7 @@ class Server:
         return web.Response(body=body, content_type="application/json")
 
     async def _watch(
-        self, request: web.BaseRequest, selection: Selection, query: Query, form: Form
+        self, request: web.BaseRequest, selection: Selection, query: Query, form: Form, fault: Fault | None
     ) -> web.StreamResponse:
         shaper = None
         if form.shape != "plain":
@@ -202,11 +250,14 @@ class Server:
         )
         response.enable_chunked_encoding()
         await response.prepare(request)
-        async for piece in watch.lines():
-            try:
+        try:
+            async for piece in watch.lines() if fault is None else spoiled(watch.lines(), fault):
                 await response.write(piece)
-            except ConnectionError:  # the client went away
-                break
+        except ConnectionError:  # the client went away
+            pass
+        except CutError:
+            if request.transport is not None:
+                request.transport.abort()
         return response
 
     async def _delete_collection(self, request: Request, form: Form) -> web.Response:

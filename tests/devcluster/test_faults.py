@@ -1,0 +1,127 @@
+"""Faults strike the requests they are meant for, as often as they are meant to, and are logged."""
+
+from __future__ import annotations
+
+import json
+
+import aiohttp
+import pytest
+
+from moduledeploy.devcluster.cluster import DevCluster
+from moduledeploy.devcluster.errors import ApiError
+from moduledeploy.devcluster.faults import Fault, Faults
+from moduledeploy.devcluster.requests import parse_target
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+@pytest.fixture
+async def cluster():
+    async with DevCluster(controllers=False) as running:
+        yield running
+
+
+@pytest.fixture
+async def http(cluster):
+    async with aiohttp.ClientSession(cluster.url) as session:
+        yield session
+
+
+def body(name):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+
+
+async def test_an_error_strikes_so_often_and_no_more(cluster, http):
+    cluster.faults.add(Fault(kind="error", verb="create", resource="configmaps", times=2, code=503))
+
+    codes = [(await http.post(MAPS, json=body("a"))).status for _ in range(3)]
+
+    assert codes == [503, 503, 201]
+    assert [entry["kind"] for entry in cluster.faults.log] == ["error", "error"]
+
+
+async def test_too_many_requests_say_when_to_come_back(cluster, http):
+    cluster.faults.add(Fault(kind="too_many", verb="list", seconds=3))
+
+    response = await http.get(MAPS)
+
+    assert response.status == 429
+    assert response.headers["Retry-After"] == "3"
+
+
+async def test_a_lost_reply_has_taken_effect(cluster, http):
+    cluster.faults.add(Fault(kind="lost_reply", verb="create", times=1))
+
+    with pytest.raises(aiohttp.ClientError):
+        await http.post(MAPS, json=body("a"))
+
+    assert cluster.api.find("configmaps", "a", "default") is not None
+
+
+async def test_a_cut_watch_ends_in_mid_line(cluster, http):
+    for name in ("a", "b"):
+        cluster.api.create("configmaps", {"metadata": {"name": name, "namespace": "default"}})
+    cluster.faults.add(Fault(kind="cut", verb="watch", events=1))
+
+    received = b""
+    with pytest.raises(aiohttp.ClientPayloadError):
+        async with http.get(MAPS + "?watch=1&timeoutSeconds=2") as response:
+            async for chunk in response.content.iter_any():
+                received += chunk
+
+    first, rest = received.split(b"\n")
+    assert json.loads(first)["object"]["metadata"]["name"] == "a"
+    with pytest.raises(ValueError, match="Unterminated|Expecting"):
+        json.loads(rest)
+
+
+async def test_a_watch_is_told_that_its_version_is_gone(cluster, http):
+    cluster.faults.add(Fault(kind="gone", verb="watch"))
+
+    async with http.get(MAPS + "?watch=1&resourceVersion=5&timeoutSeconds=2") as response:
+        event = json.loads(await response.text())
+
+    assert (event["type"], event["object"]["code"]) == ("ERROR", 410)
+
+
+async def test_stale_reads_show_an_older_state(cluster, http):
+    cluster.api.create("configmaps", {"metadata": {"name": "a", "namespace": "default"}})
+    cluster.api.create("configmaps", {"metadata": {"name": "b", "namespace": "default"}})
+    cluster.faults.add(Fault(kind="stale", verb="list", versions=1))
+
+    listed = await (await http.get(MAPS)).json()
+
+    assert [item["metadata"]["name"] for item in listed["items"]] == ["a"]
+
+
+async def test_faults_are_controlled_over_http(cluster, http):
+    await http.post("/devcluster/faults", json={"kind": "error", "verb": "get", "name": "a.*", "code": 500})
+    struck = await http.get(MAPS + "/abc")
+    spared = await http.get(MAPS + "/bcd")
+    listed = await (await http.get("/devcluster/faults")).json()
+    await http.delete("/devcluster/faults")
+
+    assert (struck.status, spared.status) == (500, 404)
+    assert [rule["struck"] for rule in listed["rules"]] == [1]
+    assert (await http.get(MAPS + "/abc")).status == 404
+
+
+async def test_an_unknown_fault_is_refused(http):
+    assert (await http.post("/devcluster/faults", json={"kind": "earthquake"})).status == 400
+
+
+def test_the_same_seed_strikes_the_same_requests():
+    target = parse_target("GET", MAPS, watch=False)
+
+    def strikes():
+        faults = Faults(seed=7)
+        faults.add(Fault(kind="error", probability=0.5))
+        return [faults.strike(target) is not None for _ in range(50)]
+
+    assert strikes() == strikes()
+    assert 10 < sum(strikes()) < 40
+
+
+def test_a_fault_with_unknown_fields_is_refused():
+    with pytest.raises(ApiError):
+        Fault.parse({"kind": "error", "colour": "red"})
