@@ -17,7 +17,7 @@ _MAX_INT32 = 2**31 - 1
 
 @attrs.frozen(kw_only=True)
 class ScalePaths:
-    """Where replicas stand in spec and status, and the selector as text; None: built-in kinds derive it from spec."""
+    """Where replicas stand in spec and status, and the selector as text; None: built-in kinds derive it from spec, (): there is none."""
 
     spec: Path
     status: Path
@@ -70,7 +70,10 @@ def to_scale(obj: Object, paths: ScalePaths) -> Object:
     }
     replicas = dig(obj, paths.spec)
     status: Object = {"replicas": dig(obj, paths.status) or 0}
-    text = selector_text(obj["spec"].get("selector") or {}) if paths.selector is None else dig(obj, paths.selector)
+    if paths.selector is None:
+        text = selector_text(obj["spec"].get("selector") or {})
+    else:
+        text = dig(obj, paths.selector) if paths.selector else ""
     if text:
         status["selector"] = text
     spec = {"replicas": replicas} if replicas else {}
