@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import uuid
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -34,14 +36,17 @@ from moduledeploy.kube.config import is_in_cluster, load_credentials
 from moduledeploy.kube.consistency import WrittenVersions
 from moduledeploy.kube.errors import ApiError, Forbidden, KubeError, NotFound, Unreachable
 from moduledeploy.kube.events import Recorder
+from moduledeploy.kube.guard import Guard
 from moduledeploy.kube.informer import Informer
 from moduledeploy.kube.lease import Elector, LeaderGate
 from moduledeploy.kube.queue import Queue
 from moduledeploy.kube.resources import ObjectKey, Resource
+from moduledeploy.kube.reviews import Reviewer
 from moduledeploy.kube.transport import Transport
 from moduledeploy.kube.watchdog import Watchdog
 from moduledeploy.kube.worker import run_workers
 from moduledeploy.kube.writer import OpenGate, Writer
+from moduledeploy.runtime.certificate import ServingCertificate
 from moduledeploy.runtime.clock import SystemClock
 from moduledeploy.runtime.http import health_app, metrics_app, serving
 from moduledeploy.runtime.lag import LoopLag
@@ -76,6 +81,8 @@ INFORMED: Final = (
 class Settings:
     """What the flags of `run` say. Addresses are (host, port); an empty namespace means all.
 
+    metrics_tls_dir: folder with tls.crt and tls.key; None serves metrics in the clear.
+    metrics_auth: only who the API server knows and lets may read them.
     lease_namespace: where the lease is; None is the namespace of the pod, or of the kubeconfig's context.
     """
 
@@ -85,6 +92,8 @@ class Settings:
     health_address: tuple[str, int] = ("", 8081)
     url_schemes: frozenset[str] = frozenset({"http", "https"})
     metrics_max_objects: int = 1000
+    metrics_tls_dir: str | None = None
+    metrics_auth: bool = False
     leader_election: bool = False
     lease_namespace: str | None = None
     audit_interval_s: float = 600.0
@@ -210,7 +219,10 @@ class _Process:
         objects = self._objects(informers, RowSource(cluster))
         lag = LoopLag(histogram=self.metrics.process.loop_lag, clock=self.clock)
         async with AsyncExitStack() as stack, anyio.create_task_group() as group:
-            await self._serve(stack, informers, objects)
+            certificate = self._certificate()
+            if certificate is not None:
+                group.start_soon(self._until_stopped, certificate.watch)
+            await self._serve(stack, informers, objects, certificate)
             await group.start(watch_signals, self._stopping.set)
             group.start_soon(self._until_stopped, lag.run)
             async with anyio.create_task_group() as reading:
@@ -283,7 +295,22 @@ class _Process:
         self.metrics.registry.register(collector)
         return collector
 
-    async def _serve(self, stack: AsyncExitStack, informers: _Informers, objects: ObjectCollector) -> None:
+    def _certificate(self) -> ServingCertificate | None:
+        folder = self.settings.metrics_tls_dir
+        if folder is None:
+            return None
+        try:
+            return ServingCertificate(Path(folder), self.clock)
+        except (OSError, ssl.SSLError) as error:
+            raise StartError(f"no certificate for the metrics in {folder} (tls.crt, tls.key): {error}") from error
+
+    async def _serve(
+        self,
+        stack: AsyncExitStack,
+        informers: _Informers,
+        objects: ObjectCollector,
+        certificate: ServingCertificate | None,
+    ) -> None:
         """Health and metrics from the first moment on."""
 
         def elects() -> str | None:
@@ -293,12 +320,15 @@ class _Process:
             return "stopping" if self._stopping.is_set() else None
 
         health = health_app(live={"lease": elects}, ready={"informers": informers.unsynced, "running": stops})
-        for app, (host, port) in (
-            (health, self.settings.health_address),
-            (metrics_app(self.metrics.registry, prepare=objects.take), self.settings.metrics_address),
+        guard = Guard(Reviewer(self.transport, self.clock)) if self.settings.metrics_auth else None
+        metrics = metrics_app(self.metrics.registry, prepare=objects.take, guard=guard)
+        tls = certificate.context if certificate else None
+        for app, (host, port), context in (
+            (health, self.settings.health_address, None),
+            (metrics, self.settings.metrics_address, tls),
         ):
             try:
-                await stack.enter_async_context(serving(app, host=host, port=port))
+                await stack.enter_async_context(serving(app, host=host, port=port, tls=context))
             except OSError as error:
                 raise StartError(f"can't listen on {host or '*'}:{port}: {os.strerror(error.errno or 0)}") from error
 

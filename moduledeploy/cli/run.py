@@ -26,6 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metrics-address", type=_address, default=":8080", metavar="IP:PORT", help="default: %(default)s"
     )
     parser.add_argument(
+        "--metrics-tls-dir", metavar="DIR", help="serve metrics with TLS, by tls.crt and tls.key of this folder"
+    )
+    parser.add_argument(
+        "--metrics-auth",
+        action="store_true",
+        help="let only those read metrics who may get /metrics at the API server; needs --metrics-tls-dir",
+    )
+    parser.add_argument(
         "--metrics-max-objects",
         type=int,
         default=1000,
@@ -59,12 +67,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Run; 2 without a usable configuration, 1 where the cluster isn't usable or a part of the process failed."""
     configure_logging(level=options.log_level)
+    if options.metrics_auth and not options.metrics_tls_dir:
+        return _say(ConfigError("--metrics-auth needs --metrics-tls-dir: a token must not travel in the clear"), 2)
     settings = Settings(
         kubeconfig=options.kubeconfig,
         namespace=options.namespace,
         metrics_address=options.metrics_address,
         health_address=options.health_address,
         url_schemes=frozenset(options.url_schemes.split(",")),
+        metrics_tls_dir=options.metrics_tls_dir,
+        metrics_auth=options.metrics_auth,
         metrics_max_objects=options.metrics_max_objects,
         leader_election=_elects(options),
         lease_namespace=options.lease_namespace,
