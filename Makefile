@@ -1,8 +1,11 @@
 # Every target prepares .venv in this checkout when it is missing or older than its lock, and touches nothing else.
 PYTHON ?= python3
+BUILDER ?= podman
+BASE ?= python:3.11-slim
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench lock manifests
+.PHONY: help install demo test lint bench lock manifests image
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -35,5 +38,9 @@ manifests: install ## make what is made from sources: rules, dashboards, install
 	$(BIN)/python docs/metrics.py
 	$(BIN)/kubectl kustomize manifests/overlays/default > manifests/install.yaml
 
-lock: ## resolve the dependencies anew into requirements.lock
+image: ## build the image; BUILDER is podman, docker or buildah, BASE an image with Python 3.11
+	$(BUILDER) build --build-arg BASE=$(BASE) --build-arg REVISION=$$(git rev-parse HEAD) --tag moduledeploy:$(VERSION) .
+
+lock: ## resolve the dependencies anew, those of the image in a file of their own
 	uv pip compile pyproject.toml --extra devcluster --group dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements.lock
+	uv pip compile pyproject.toml --group image --constraint requirements.lock --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements-image.lock

@@ -17,7 +17,7 @@ HEAD: Final = """\
 
 Served at `/metrics` (flag `--metrics-address`), in the OpenMetrics or the Prometheus text format, as the scraper asks. Every name
 is declared in `moduledeploy/runtime/metrics.py`; this page is made from it by `python docs/metrics.py`. Names that begin with
-`controller_runtime_`, `workqueue_`, `rest_client_`, `informer_` and `leader_election_` mean what they mean in controllers built with
+`controller_runtime_`, `workqueue_`, `rest_client_`, `informer_` and `leader_election_` mean what they mean in programs with
 controller-runtime and client-go, so dashboards for those work here too. `process_*` and `python_*` come from the client library.
 
 ## What there is
