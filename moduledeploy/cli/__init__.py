@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "simulate": "what if bases went, or replicas or the cap changed",
     "capacity": "slots used and free, and whether the rollouts can finish",
     "why": "why something waits, and what each base says to it",
+    "lint": "check manifests without a cluster",
     "confirm": "confirm a batch, so that the next one begins",
     "pause": "hold a rollout",
     "resume": "end a pause",

@@ -8,16 +8,14 @@ Prints one line when it is ready and runs until SIGTERM or SIGINT. It is no prod
 
 from __future__ import annotations
 
+import argparse
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio
 
+from moduledeploy.devcluster.bases.attached import parse_addresses
 from moduledeploy.devcluster.cluster import run
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +27,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bases", type=int, default=0, metavar="N", help="begin with a base Deployment `base` of N pods"
     )
+    parser.add_argument(
+        "--attach",
+        type=_addresses,
+        default=(),
+        metavar="IP:PORT,…",
+        help="running bases, by the addresses of their Arklets: the next pods of base Deployments stand for them",
+    )
 
 
 def main(options: argparse.Namespace) -> int:
     """Run until a signal comes."""
-    anyio.run(partial(run, port=options.port, kubeconfig=Path(options.kubeconfig), bases=options.bases))
+    kubeconfig = Path(options.kubeconfig)
+    anyio.run(partial(run, port=options.port, kubeconfig=kubeconfig, bases=options.bases, attach=options.attach))
     return 0
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    try:
+        return parse_addresses(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

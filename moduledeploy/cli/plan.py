@@ -22,7 +22,8 @@ from moduledeploy.cli.pictures.forecast_text import forecast_text
 from moduledeploy.cli.reading.cluster import read_stores
 from moduledeploy.cli.reading.future import forecast, merged, with_spec
 from moduledeploy.cli.reading.kinds import ReadDeployment
-from moduledeploy.cli.reading.snapshot import deployments_of, read_objects, stores_of
+from moduledeploy.cli.reading.manifests import read_objects
+from moduledeploy.cli.reading.snapshot import deployments_of, stores_of
 from moduledeploy.cli.set import assignment, complete
 from moduledeploy.kube.resources import ObjectKey
 

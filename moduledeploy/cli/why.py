@@ -100,7 +100,7 @@ def _of_deployment(cluster: Cluster, namespace: str, name: str) -> tuple[Explana
 
 
 def _table(verdicts: list[BaseVerdict]) -> list[Text]:
-    rows = [
+    rows: list[tuple[str | Text, ...]] = [
         (
             verdict.base,
             *(Text("✔", "green") if item.passes else Text("✖", "red") for item in verdict.filters),

@@ -55,9 +55,8 @@ def merged(live: ReadDeployment | None, wanted: ReadDeployment) -> ReadDeploymen
     """What the server holds after this manifest is applied: fields that others own stay."""
     if live is None:
         return wanted
-    kept = {
-        name: live.spec[name] for name in ("scaledReplicas", "pause") if name in live.spec and name not in wanted.spec
-    }
+    others = ("scaledReplicas", "pause")
+    kept: dict[str, Any] = {name: live.spec[name] for name in others if name in live.spec and name not in wanted.spec}
     meta = attrs.evolve(live.metadata, generation=live.metadata.generation + 1)
     return ReadDeployment(metadata=meta, spec={**wanted.spec, **kept}, status=live.status)
 

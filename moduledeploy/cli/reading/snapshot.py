@@ -1,50 +1,17 @@
-"""Objects from files: manifests, and snapshots as `kubectl get mddeploy,mdrs,md,pods,deploy,rs -o yaml` writes them."""
+"""A cluster from a snapshot file, as `kubectl get mddeploy,mdrs,md,pods,deploy,rs -o yaml` writes it."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import yaml
 
 from moduledeploy.api import names
-from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.reading.cluster import READ, empty_stores, fill, stores_with
 from moduledeploy.cli.reading.kinds import ReadDeployment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from moduledeploy.controllers.cluster import Stores
-
-
-def read_objects(path: str) -> list[dict[str, Any]]:
-    """Every object of a YAML or JSON file, `-` being standard input; lists are unfolded. Raises CliError."""
-    try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"{path}: {error}", Exit.USAGE) from error
-    try:
-        documents = list(
-            yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        )  # both are safe loaders
-    except yaml.YAMLError as error:
-        raise CliError(f"{path}: {error}", Exit.USAGE) from error
-    return [found for document in documents for found in _unfold(document, path)]
-
-
-def _unfold(document: object, path: str) -> Iterator[dict[str, Any]]:
-    if document is None:
-        return
-    if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
-        raise CliError(f"{path}: not a Kubernetes object: it has no kind", Exit.USAGE)
-    if document["kind"].endswith("List") and isinstance(document.get("items"), list):
-        for item in document["items"]:
-            yield from _unfold(item, path)
-    else:
-        yield document
 
 
 def stores_of(objects: list[dict[str, Any]], namespace: str) -> Stores:
