@@ -117,7 +117,6 @@ def _tls(configuration: Configuration) -> TlsFiles:
         cert_file=configuration.cert_file,
         key_file=configuration.key_file,
         is_verified=configuration.verify_ssl,
-        is_strict=not configuration.disable_strict_ssl_verification,
     )
 
 

@@ -90,7 +90,6 @@ class TlsFiles:
     cert_file: str | None = None
     key_file: str | None = None
     is_verified: bool = True
-    is_strict: bool = True
 
     def context(self) -> ssl.SSLContext:
         """Read the files; raises OSError or ssl.SSLError when they don't fit."""
@@ -98,9 +97,8 @@ class TlsFiles:
         if not self.is_verified:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        if not self.is_strict:
-            # Python 3.13 refuses CAs without key identifiers, and many clusters have such.
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        # Python 3.13 refuses authorities without key identifiers. Many clusters have such, and Go takes them.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if self.cert_file:
             context.load_cert_chain(self.cert_file, self.key_file)
         return context

@@ -78,7 +78,6 @@ class _Occurrence:
     """What happened; without its note it is what makes two of them the same (`key`)."""
 
     regarding: Reference
-    related: Reference | None
     type: EventType
     reason: str
     action: str
@@ -134,7 +133,6 @@ class Recorder:
         reason: str,
         action: str,
         note: str,
-        related: Reference | None = None,
     ) -> None:
         """Note that something happened; returns at once and never raises. `note` alone may vary between occurrences."""
         if len(self._queue) >= _QUEUE_LENGTH:
@@ -143,7 +141,6 @@ class Recorder:
         self._queue.append(
             _Occurrence(
                 regarding=regarding,
-                related=related,
                 type=type,
                 reason=reason[:_WORD_CHARS],
                 action=action[:_WORD_CHARS],
@@ -260,8 +257,6 @@ class Recorder:
             "note": occurrence.note,
             "regarding": occurrence.regarding.as_body(),
         }
-        if occurrence.related is not None:
-            body["related"] = occurrence.related.as_body()
         return _Series(ObjectKey(namespace, name), body, occurrence.at)
 
     def _has_token(self, occurrence: _Occurrence) -> bool:

@@ -101,11 +101,6 @@ class Informer(Generic[T]):
         """Why the last exchange with the server failed; empty while all is well."""
         return self._reflector.last_error
 
-    @property
-    def last_contact_at(self) -> float:
-        """When the server last sent anything for this kind, on the monotonic clock; minus infinity before the first."""
-        return self._reflector.last_contact_at
-
     def stuck(self) -> str | None:
         """Why this informer can't be alive any more, for a liveness check; None while it still tries to do its work.
 
@@ -114,10 +109,6 @@ class Informer(Generic[T]):
         silent_s = self._reflector.silent_s()
         limit_s = 2 * self._reflector.rules.max_watch_s
         return f"{self.resource.plural}: nothing tried for {silent_s:.0f} s" if silent_s > limit_s else None
-
-    async def wait_synced(self) -> None:
-        """Return once `has_synced`."""
-        await self._synced.wait()
 
     def add_handler(self, handler: Callable[[Change[T]], object], *, name: str = "") -> None:
         """Have `handler` called for every change from now on, after an initial addition for each object there is."""

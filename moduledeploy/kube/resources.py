@@ -9,7 +9,6 @@ import attrs
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
-APPLY_PATCH: Final = "application/apply-patch+yaml"
 
 
 class ObjectKey(NamedTuple):

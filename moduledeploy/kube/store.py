@@ -98,10 +98,6 @@ class Store(Generic[T]):
             return [self._objects[key] for key in found]
         return [self._objects[found]]
 
-    def index_values(self, name: str) -> Collection[str]:
-        """All values under which index `name` holds something, as a live view."""
-        return self._indexes[name].keys()
-
     def items(self) -> ItemsView[ObjectKey, T]:
         """All names with their objects, as a live view."""
         return self._objects.items()

@@ -12,6 +12,7 @@ import structlog
 from moduledeploy.kube.errors import ApiError, Conflict, KubeError
 from moduledeploy.kube.queue import Queue, QueueShutDown
 from moduledeploy.runtime.clock import Clock, SystemClock, move_on_after
+from moduledeploy.runtime.metrics import RECONCILE_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _log: Final = structlog.get_logger()
 K = TypeVar("K", bound="Hashable")
-_RESULTS: Final = ("success", "error", "requeue_after", "requeue")
 
 
 @attrs.frozen
@@ -65,7 +65,7 @@ class _Worker:
         self._controller: Final = controller
         self._timeout_s: Final = timeout_s
         self._clock: Final = clock
-        self._results: Final = {result: metrics.total.labels(controller, result) for result in _RESULTS}
+        self._results: Final = {result: metrics.total.labels(controller, result) for result in RECONCILE_RESULTS}
         self._errors: Final = metrics.errors.labels(controller)
         self._terminal: Final = metrics.terminal_errors.labels(controller)
         self._panics: Final = metrics.panics.labels(controller)

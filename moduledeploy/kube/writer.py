@@ -8,7 +8,7 @@ import attrs
 import msgspec
 
 from moduledeploy.kube.errors import KubeError
-from moduledeploy.kube.resources import APPLY_PATCH, MERGE_PATCH
+from moduledeploy.kube.resources import MERGE_PATCH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,17 +69,10 @@ class Writer:
 
     transport: Transport
     gate: Gate
-    field_manager: str = "moduledeploy"
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, object]) -> Written:
         """Create an object; raises AlreadyExists when there is one of that name."""
         return await self._send("POST", resource.path(namespace or None), body)
-
-    async def replace(
-        self, resource: Resource, key: ObjectKey, body: Mapping[str, object], *, subresource: str = ""
-    ) -> Written:
-        """Put `body`, which carries the resourceVersion it was made from; raises Conflict when that is out of date."""
-        return await self._send("PUT", _path(resource, key, subresource), body)
 
     async def patch(
         self,
@@ -91,10 +84,7 @@ class Writer:
         content_type: str = MERGE_PATCH,
     ) -> Written:
         """Change parts of an object; a merge patch with metadata.resourceVersion raises Conflict when that is old."""
-        query = {"fieldManager": self.field_manager, "force": "true"} if content_type == APPLY_PATCH else None
-        return await self._send(
-            "PATCH", _path(resource, key, subresource), body, content_type=content_type, query=query
-        )
+        return await self._send("PATCH", _path(resource, key, subresource), body, content_type=content_type)
 
     async def delete(
         self,
@@ -119,17 +109,9 @@ class Writer:
             body["propagationPolicy"] = propagation
         return await self._send("DELETE", _path(resource, key, ""), body)
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        body: object,
-        *,
-        content_type: str = "application/json",
-        query: Mapping[str, str] | None = None,
-    ) -> Written:
+    async def _send(self, method: str, path: str, body: object, *, content_type: str = "application/json") -> Written:
         answer = await self.transport.request(
-            method, path, query=query, body=body, content_type=content_type, before_send=self.gate.check
+            method, path, body=body, content_type=content_type, before_send=self.gate.check
         )
         try:
             decoded = _DECODER.decode(answer)

@@ -19,7 +19,7 @@ _WORTH_A_LOG_S: Final = 0.5
 
 @attrs.define(kw_only=True)
 class LoopLag:
-    """Samples the lag ten times a second; `last_s` and `age_s` are for health checks."""
+    """Samples the lag ten times a second; `last_s` is the last sample, in seconds."""
 
     histogram: Histogram
     clock: Clock

@@ -60,7 +60,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(max_examples=50, deadline=None)
+TestStoreMachine.settings = settings(max_examples=25, deadline=None)
 
 
 def test_an_index_nobody_made_is_an_error_and_a_value_nobody_has_is_not() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moduledeploy.kube.errors import AlreadyExists, Conflict, NotLeading
-from moduledeploy.kube.resources import APPLY_PATCH, JSON_PATCH, ObjectKey
+from moduledeploy.kube.resources import JSON_PATCH, ObjectKey
 from moduledeploy.kube.writer import OpenGate, Writer, Written
 from tests.clock import ManualClock
 from tests.kube.server import Answer, Reply, ScriptedServer, failure
@@ -40,24 +40,14 @@ async def test_a_creation_gives_what_the_server_made_of_it() -> None:
 
 
 async def test_a_patch_is_a_merge_of_the_named_subresource_unless_told_otherwise() -> None:
-    async with writing(Reply(thing("a", 12)), Reply(thing("a", 13)), Reply(thing("a", 14))) as (writer, server):
+    async with writing(Reply(thing("a", 12)), Reply(thing("a", 13))) as (writer, server):
         await writer.patch(THINGS, key("a"), {"status": {"n": 1}}, subresource="status")
         await writer.patch(THINGS, key("a"), [{"op": "remove", "path": "/x"}], content_type=JSON_PATCH)
-        await writer.patch(THINGS, key("a"), {"spec": {}}, content_type=APPLY_PATCH)
 
-    merge, json_patch, apply = server.requests
+    merge, json_patch = server.requests
     assert merge.path == "/apis/example.com/v1/namespaces/default/things/a/status"
     assert merge.headers["Content-Type"] == "application/merge-patch+json"
     assert json_patch.headers["Content-Type"] == "application/json-patch+json"
-    assert apply.query == {"fieldManager": "moduledeploy", "force": "true"}
-
-
-async def test_a_replacement_carries_its_version() -> None:
-    async with writing(Reply(thing("a", 12))) as (writer, server):
-        await writer.replace(THINGS, key("a"), thing("a", 11), subresource="scale")
-
-    assert server.requests[0].method == "PUT"
-    assert json.loads(server.requests[0].body)["metadata"]["resourceVersion"] == "11"
 
 
 async def test_a_deletion_carries_its_preconditions() -> None:
@@ -95,7 +85,6 @@ async def test_a_closed_gate_lets_nothing_through() -> None:
         for call in (
             writer.create(THINGS, "default", {}),
             writer.patch(THINGS, key("a"), {}),
-            writer.replace(THINGS, key("a"), {}),
             writer.delete(THINGS, key("a")),
         ):
             with pytest.raises(NotLeading):
