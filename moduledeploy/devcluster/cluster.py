@@ -35,7 +35,7 @@ from moduledeploy.devcluster.storage import Store
 from moduledeploy.devcluster.writes import Writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from moduledeploy.devcluster.faults import Faults
@@ -161,17 +161,18 @@ class DevCluster:
             self._runner = None
 
 
-async def run(*, port: int, kubeconfig: Path, bases: int, rbac: bool = False) -> None:
+async def run(*, port: int, kubeconfig: Path, bases: int, attach: Sequence[str] = (), rbac: bool = False) -> None:
     """Run until SIGTERM or SIGINT; prints one line when the cluster can be used.
 
-    Pods of Deployments that name a port `arklet` are played as bases; with `bases` such a Deployment is there from the start.
+    Pods of Deployments that name a port `arklet` are played as bases, the first of them by the running bases at `attach`;
+    with `bases` such a Deployment is there from the start.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     async with DevCluster(port=port, rbac=rbac, watch_progress=False) as cluster, anyio.create_task_group() as playing:
-        await playing.start(LocalBases(cluster.api, plays=declares_arklet).run)
+        await playing.start(LocalBases(cluster.api, plays=declares_arklet, attach=attach).run)
         if bases:
             cluster.api.create("deployments.apps", _base_deployment(bases))
         cluster.write_kubeconfig(kubeconfig)

@@ -29,7 +29,7 @@ def health(fields: Fields, operations: Operations) -> dict[str, Any]:
         raise CommandFault(f"type: {kind} can not be found")
     data: dict[str, Any] = {}
     if kind in {"", "system"}:
-        data |= _system(fields.texts("metrics"), cores=operations.behaviour.cores)
+        data |= _system(fields.texts("metrics"), operations)
     if kind in {"", "biz"}:
         data |= _modules(fields, operations)
     if kind in {"", "plugin"}:
@@ -59,10 +59,10 @@ def _modules(fields: Fields, operations: Operations) -> dict[str, Any]:
     return {"bizListInfo": chosen}
 
 
-def _system(metrics: list[str], *, cores: int) -> dict[str, Any]:
+def _system(metrics: list[str], operations: Operations) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "cpu": {
-            "count": cores,
+            "count": operations.behaviour.cores,
             "type": "simulated",
             "total used (%)": 1000.0,
             "user used (%)": 1.0,
@@ -72,7 +72,7 @@ def _system(metrics: list[str], *, cores: int) -> dict[str, Any]:
         "jvm": {
             "java version": "17.0.15",
             "java home": "/usr/lib/jvm",
-            "run time(s)": 1.0,
+            "run time(s)": operations.uptime_s(),
             **dict.fromkeys(("total memory(M)", "max memory(M)", "free memory(M)", *_HEAP_FIGURES), 64.0),
             **dict.fromkeys(("loaded class count", "total class count"), 4000),
             "unload class count": 0,

@@ -52,6 +52,15 @@ class Operations:
     clock: Clock
     effects: Effects
     modules: ModuleContainer = attrs.field(factory=ModuleContainer)
+    booted_at: float = attrs.field(init=False)
+
+    @booted_at.default
+    def _now(self) -> float:
+        return self.clock.monotonic()
+
+    def uptime_s(self) -> float:
+        """Seconds since the JVM began."""
+        return self.clock.monotonic() - self.booted_at
 
     def now_ms(self) -> int:
         """Epoch milliseconds."""

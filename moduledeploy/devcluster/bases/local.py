@@ -12,6 +12,7 @@ import msgspec
 
 from moduledeploy.devcluster.arklet import ArkletPorts, Behaviour, Effects, SimulatedArklet
 from moduledeploy.devcluster.bases.addresses import AddressPool, allow_many_sockets
+from moduledeploy.devcluster.bases.attached import AttachedBases, attach_at_birth
 from moduledeploy.devcluster.bases.kubelet import Kubelet
 from moduledeploy.devcluster.bases.nodes import node_names, node_object, node_status
 from moduledeploy.devcluster.bases.pods import Node, Pod
@@ -22,12 +23,12 @@ from moduledeploy.devcluster.writes import WriteOptions
 from moduledeploy.kube.errors import KubeError
 from moduledeploy.kube.queue import Queue
 from moduledeploy.kube.resources import ObjectKey
-from moduledeploy.kube.worker import run_workers
+from moduledeploy.kube.worker import Done, RequeueAfter, run_workers
 from moduledeploy.runtime.clock import Clock, SystemClock
 from moduledeploy.runtime.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from anyio.abc import TaskStatus
 
@@ -117,7 +118,8 @@ def _as_kube_error() -> Iterator[None]:
 class LocalBases:
     """The bases of an embedded cluster.
 
-    `run` plays until it is cancelled; the other methods are for tests, by namespace and pod name.
+    `run` plays until it is cancelled; the other methods are for tests, by namespace and pod name.  The first pods with a
+    port named `arklet` stand for the bases at `attach`, addresses as `IP:PORT`.
     """
 
     def __init__(
@@ -129,16 +131,20 @@ class LocalBases:
         reuse_addresses: bool = False,
         clock: Clock | None = None,
         plays: Callable[[Pod], bool] = is_from_replica_set,
+        attach: Sequence[str] = (),
     ) -> None:
         self._api: Final = api.acting_as("kubelet")
+        self._attach: Final = tuple(attach)
         self._clock: Final = clock or SystemClock()
         self._names: Final = node_names(nodes)
         self._turns: Final[Iterator[str]] = itertools.cycle(self._names)
         self._metrics: Final = Metrics()
         self._queue: Final[Queue[ObjectKey]] = Queue(name="bases", metrics=self._metrics.queue, clock=self._clock)
         self._ports: Final = ArkletPorts()
+        cluster = LocalCluster(self._api, self._turns.__next__, plays)
+        self._attached: Final = AttachedBases(cluster=cluster, clock=self._clock)
         self._kubelet: Final = Kubelet(
-            cluster=LocalCluster(self._api, self._turns.__next__, plays),
+            cluster=cluster,
             ports=self._ports,
             clock=self._clock,
             start_delay_s=start_delay_s,
@@ -151,8 +157,11 @@ class LocalBases:
         for name in self._names:
             if self._api.find("nodes", name) is None:
                 self._api.create("nodes", node_object(name))
-        admissions, assign = self._api.writes.admissions, schedule_at_birth(self._turns.__next__)
-        admissions.append(assign)
+        admissions = self._api.writes.admissions
+        ours = [schedule_at_birth(self._turns.__next__)]
+        if self._attach:
+            ours.append(attach_at_birth(self._api, self._attach))
+        admissions.extend(ours)
         try:
             async with self._ports, anyio.create_task_group() as tasks:
                 tasks.start_soon(self._follow_pods)
@@ -160,14 +169,22 @@ class LocalBases:
                 task_status.started()
                 await run_workers(
                     self._queue,
-                    self._kubelet.sync,
+                    self._sync,
                     count=_WORKERS,
                     timeout_s=_PASS_TIMEOUT_S,
                     metrics=self._metrics.reconcile,
                     clock=self._clock,
                 )
         finally:
-            admissions.remove(assign)
+            for admission in ours:
+                admissions.remove(admission)
+
+    async def _sync(self, key: ObjectKey) -> Done | RequeueAfter:
+        pod = self._kubelet.cluster.pod(key)
+        if pod is not None and pod.attached_to:
+            return await self._attached.sync(key, pod)
+        self._attached.forget(key)
+        return await self._kubelet.sync(key)
 
     def arklet(self, namespace: str, name: str) -> SimulatedArklet:
         """The Arklet of a pod that is played; raises KeyError."""

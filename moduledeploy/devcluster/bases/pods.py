@@ -10,9 +10,10 @@ import attrs
 from moduledeploy.devcluster.arklet import PREFIX
 
 ARKLET_PORT: Final = 1238  # Arklet's own default
-_PORT_NAME: Final = "arklet"
+ARKLET_PORT_NAME: Final = "arklet"
 _PORT_ANNOTATION: Final = "koupleless.alipay.com/arklet-port"
 _LOST: Final = PREFIX + "lost"
+ATTACHED: Final = PREFIX + "attached"  # IP:PORT of the base that runs behind a pod
 
 
 @attrs.frozen(kw_only=True)
@@ -91,7 +92,12 @@ class Pod:
     @property
     def declares_arklet(self) -> bool:
         """Whether a container names its port `arklet`."""
-        return any(port.name == _PORT_NAME for container in self.spec.containers for port in container.ports)
+        return any(port.name == ARKLET_PORT_NAME for container in self.spec.containers for port in container.ports)
+
+    @property
+    def attached_to(self) -> str:
+        """`IP:PORT` of the base that somebody else runs behind it, else empty."""
+        return self.metadata.annotations.get(ATTACHED, "")
 
     @property
     def has_ended(self) -> bool:
@@ -101,7 +107,7 @@ class Pod:
     @property
     def arklet_port(self) -> int:
         """Where Arklet listens: the container port named `arklet`, else what the annotation says, else 1238."""
-        named = [p.containerPort for c in self.spec.containers for p in c.ports if p.name == _PORT_NAME]
+        named = [p.containerPort for c in self.spec.containers for p in c.ports if p.name == ARKLET_PORT_NAME]
         text = self.metadata.annotations.get(_PORT_ANNOTATION, "")
         return next(iter(named), int(text) if text.isdigit() and 0 < int(text) < 65536 else ARKLET_PORT)
 
