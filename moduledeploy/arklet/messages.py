@@ -90,7 +90,8 @@ def _word(answer: dict[str, Any]) -> str:
 def _done(data: dict[str, Any]) -> Done:
     infos = data.get("bizInfos")
     first = infos[0] if isinstance(infos, list) and infos and isinstance(infos[0], dict) else {}
-    return Done(_text(first.get("identity")), _integer(data.get("elapsedSpace")))
+    state = _STATES.get(_text(first.get("bizState")).lower())
+    return Done(_text(first.get("identity")), _integer(data.get("elapsedSpace")), state)
 
 
 def _biz(entry: object) -> Biz | Unclear | None:

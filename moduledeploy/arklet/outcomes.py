@@ -65,13 +65,14 @@ class Listing:
 
 @attrs.frozen
 class Done:
-    """It took effect. Identity and the change of used Metaspace in bytes are those of an install, else empty.
+    """It took effect. Identity, the change of used Metaspace in bytes and the state are those of an install, else empty.
 
     The identity is that of the jar's manifest, which need not be the one asked for.
     """
 
     identity: str = ""
     metaspace_bytes: int | None = None
+    state: BizState | None = None
 
 
 @attrs.frozen

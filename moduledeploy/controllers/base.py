@@ -18,8 +18,9 @@ from moduledeploy.api.kinds import FailureClass, Module, ModuleStatus, ModuleSta
 from moduledeploy.api.traffic import labelled_modules, pod_label
 from moduledeploy.arklet import outcomes
 from moduledeploy.controllers.facts import BaseKey, wanted
+from moduledeploy.controllers.failures import first_error
 from moduledeploy.controllers.resources import MODULES, PODS
-from moduledeploy.kube.errors import Conflict, NotFound
+from moduledeploy.kube.errors import Conflict, KubeError, NotFound
 from moduledeploy.kube.events import Reference
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
@@ -205,10 +206,7 @@ class BaseController:
             case Uninstall():
                 await self._uninstall(key, session, modules, step, address)
             case Switch(module=module):
-                outcome = await self.arklet.switch(address, module.source.name, module.source.version)
-                session.listed = None
-                if not isinstance(outcome, outcomes.Done):
-                    await self._unclear(key, session, modules, outcome)
+                await self._switch(key, session, modules, module, address)
             case _:
                 assert_never(step)
 
@@ -234,13 +232,18 @@ class BaseController:
     async def _install(
         self, key: BaseKey, session: _Session, modules: dict[str, Module], module: Wanted, address: str
     ) -> None:
-        source = module.source
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._tell_when_long, key, module)
-            outcome = await self.arklet.install(address, source.name, source.version, source.url)
-            group.cancel_scope.cancel()
+        source, before = module.source, session.listed or ()
         session.listed = None
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._tell_when_long, key, module)
+                outcome = await self.arklet.install(address, source.name, source.version, source.url)
+                group.cancel_scope.cancel()
+        except ExceptionGroup as failed:
+            raise first_error(failed) from failed
         match outcome:
+            case outcomes.Done(identity=identity, state=state) if identity == source.identity and state is not None:
+                session.listed = (*before, Biz(source.name, source.version, BizState(state.value)))
             case outcomes.Done(identity=identity) if identity not in ("", source.identity):
                 await self._mismatch(key, modules, module, identity, address)
             case outcomes.Done() | outcomes.Repeated():
@@ -250,7 +253,25 @@ class BaseController:
             case _:
                 await self._unclear(key, session, modules, outcome)
 
+    async def _switch(
+        self, key: BaseKey, session: _Session, modules: dict[str, Module], module: Wanted, address: str
+    ) -> None:
+        source, before = module.source, session.listed or ()
+        session.listed = None
+        outcome = await self.arklet.switch(address, source.name, source.version)
+        if not isinstance(outcome, outcomes.Done):
+            await self._unclear(key, session, modules, outcome)
+            return
+        states = {True: BizState.ACTIVE, False: BizState.STANDBY}
+        session.listed = tuple(
+            Biz(biz.name, biz.version, states[biz.version == source.version])
+            if biz.name == source.name and biz.state.is_started
+            else biz
+            for biz in before
+        )
+
     async def _tell_when_long(self, key: BaseKey, module: Wanted) -> None:
+        """Say that an install takes long; that this can't be written is no reason to drop the install."""
         await self.clock.sleep(LONG_S)
         status = attrs.evolve(
             module.status,
@@ -259,7 +280,10 @@ class BaseController:
             message="",
             lastTransitionTime=self._moment(),
         )
-        await self._write_status(key, module, status)
+        try:
+            await self._write_status(key, module, status)
+        except KubeError as error:
+            _log.warning("status not written", module=module.name, error=str(error))
 
     async def _mismatch(
         self, key: BaseKey, modules: dict[str, Module], module: Wanted, identity: str, address: str

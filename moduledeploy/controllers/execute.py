@@ -12,6 +12,7 @@ import structlog
 from moduledeploy.api import names
 from moduledeploy.api.bodies import merge_finalizers, module_body, replica_set_body
 from moduledeploy.api.traffic import service_body, service_owner, service_ports
+from moduledeploy.controllers.failures import first_error
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES, SERVICES
 from moduledeploy.kube.errors import AlreadyExists, Conflict, NotFound
 from moduledeploy.kube.resources import ObjectKey, Resource
@@ -45,14 +46,6 @@ def without_nulls(value: Any) -> Any:  # noqa: ANN401  # any JSON
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def _first(failed: ExceptionGroup[Exception]) -> Exception:
-    """One error that stands for a wave's: the worker reacts to its class."""
-    error: Exception = failed
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
 @attrs.define(kw_only=True)
 class Executor:
     """Carries out the actions of one plan.
@@ -70,7 +63,6 @@ class Executor:
     written: Callable[[Resource, str], None]
     assumed: Callable[[str, str, str], None]
     is_parent_gone: bool = False
-    _wave: int = 1
 
     async def run(self, planned: Iterable[actions.Action]) -> None:
         """Carry them out in order; the first that fails ends the pass, and what was assumed for the rest is taken back."""
@@ -80,8 +72,8 @@ class Executor:
             for action in todo:
                 if not isinstance(action, actions.CreateModule | actions.DeleteModule):
                     await self._parent_or_revision(action)
-            await self._in_waves([action for action in todo if isinstance(action, actions.DeleteModule)])
-            await self._in_waves(creations)
+            await self._in_waves([action for action in todo if isinstance(action, actions.DeleteModule)], LARGEST_WAVE)
+            await self._in_waves(creations, 1)
         finally:
             for action in creations:
                 self.assumed(action.base_uid, action.revision.template.module.name, action.name)
@@ -157,19 +149,22 @@ class Executor:
         )
         self._note(MODULE_REPLICA_SETS, await self.writer.create(MODULE_REPLICA_SETS, parent.namespace, body))
 
-    async def _in_waves(self, moves: list[actions.CreateModule] | list[actions.DeleteModule]) -> None:
-        """1, 2, 4, … at once: what fails for all fails once before it fails a hundred times (as ReplicaSets do it)."""
+    async def _in_waves(self, moves: list[actions.CreateModule] | list[actions.DeleteModule], size: int) -> None:
+        """So many at once, then twice as many, …: what fails for all fails once before it fails a hundred times.
+
+        ReplicaSets create their pods like this.
+        """
         at = 0
         while at < len(moves):
-            wave = moves[at : at + self._wave]
+            wave = moves[at : at + size]
             try:
                 async with anyio.create_task_group() as group:
                     for move in wave:
                         group.start_soon(self._move, move)
             except ExceptionGroup as failed:
-                raise _first(failed) from failed
+                raise first_error(failed) from failed
             at += len(wave)
-            self._wave = min(self._wave * 2, LARGEST_WAVE)
+            size = min(size * 2, LARGEST_WAVE)
 
     async def _move(self, move: actions.CreateModule | actions.DeleteModule) -> None:
         if isinstance(move, actions.DeleteModule):

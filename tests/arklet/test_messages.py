@@ -51,9 +51,9 @@ def internal_error(message: str, *causes: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("step", "expected"),
     [
-        ("install", Done("okbiz:1.0.0")),
+        ("install", Done("okbiz:1.0.0", state=BizState.ACTIVATED)),
         ("install again", Repeated("Biz: okbiz:1.0.0 has been installed or registered.")),
-        ("second version comes up deactivated", Done("okbiz:2.0.0")),
+        ("second version comes up deactivated", Done("okbiz:2.0.0", state=BizState.DEACTIVATED)),
         ("switch", Done()),
         ("switch to the active one", Done()),
         ("switch to an unknown one", NotFound("Switch biz: okbiz:9 not found.")),
