@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from pathlib import Path
 from typing import Final
 
 COMMANDS: Final = {
@@ -27,10 +28,12 @@ COMMANDS: Final = {
     "set": "deploy another version",
     "run": "run the controller",
     "demo": "show the main job live, on an embedded cluster",
+    "completion": "print the completion script of a shell",
     "devcluster": "embedded API server with simulated bases, for development and tests",
     "devbases": "play kubelet and Arklet for base pods on any API server",
     "devarklet": "one simulated Arklet",
 }
+COMPLETE: Final = "__complete"  # what the completion scripts call with the words typed so far
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,11 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
 
     given = sys.argv[1:] if arguments is None else arguments
     command = given[0] if given else ""
+    if command == COMPLETE:
+        return int(importlib.import_module("moduledeploy.cli.candidates").print_candidates(given[1:]))
     if command not in COMMANDS:
         return _overview(given, __version__)
     module = importlib.import_module(f"moduledeploy.cli.{command}")
     parser = argparse.ArgumentParser(
-        prog=f"moduledeploy {command}",
+        prog=f"{_called()} {command}",
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -54,9 +59,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
+def _called() -> str:
+    """How this program was called: by itself, or as kubectl's plugin."""
+    return "kubectl moduledeploy" if Path(sys.argv[0]).name.startswith("kubectl-") else "moduledeploy"
+
+
 def _overview(given: list[str], version: str) -> int:
     parser = argparse.ArgumentParser(
-        prog="moduledeploy",
+        prog=_called(),
         description="Deploys Koupleless modules to many bases in safe batches.",
         epilog="commands:\n" + "\n".join(f"  {name:<12} {text}" for name, text in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,

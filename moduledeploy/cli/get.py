@@ -55,7 +55,7 @@ async def _get(options: argparse.Namespace) -> int:
         cluster = view_of(await read_stores(connection, connection.namespace))
         picture = _picture(cluster, connection.namespace, options.name)
         if options.output == "tree":
-            say(rollout_tree(picture, everything=options.all))
+            say(rollout_tree(picture, width=console().width, everything=options.all))
         else:
             emit(document("Rollout", picture), options.output)
         return Exit.REACHED
@@ -78,7 +78,7 @@ async def _follow(connection: Connection, options: argparse.Namespace) -> int:
         with Screen(console=out, auto_refresh=False, vertical_overflow="crop") as screen:
             while True:
                 try:
-                    lines = rollout_tree(look(), everything=options.all)
+                    lines = rollout_tree(look(), width=out.width, everything=options.all)
                 except CliError as error:
                     raise CliError(f"{options.name} is gone", Exit.NOT_FOUND) from error
                 if out.is_terminal:

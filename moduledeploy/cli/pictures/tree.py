@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 BAR: Final = 20
 SHOWN: Final = 8  # replicas of one batch that are listed when nothing is the matter with the rest
+WIDE: Final = 120
 _OK: Final = "Available"
+_SHORT: Final = {"WaitingForConfirmation": "Waiting", "GrayWaiting": "GrayTime"}
 
 Row = tuple[str | Text, ...]
 
 
-def rollout_tree(picture: RolloutPicture, *, everything: bool = False) -> list[Text]:
-    """Head, batches, tree and what is awaited, one line each."""
-    lines = [*_head(picture), Text(), *_tree(picture, everything=everything)]
+def rollout_tree(picture: RolloutPicture, *, width: int = WIDE, everything: bool = False) -> list[Text]:
+    """Head, batches, tree and what is awaited, one line each; in a narrow terminal without the column of kinds."""
+    lines = [*_head(picture), Text(), *_tree(picture, everything=everything, with_kind=width >= WIDE)]
     foot = list(_foot(picture))
     return [*lines, Text(), *foot] if foot else lines
 
@@ -33,9 +35,14 @@ def _styled(state: str, words: dict[str, tuple[str, str]]) -> Text:
     return Text(f"{sign} {state}", style=colour)
 
 
+def _short(state: str) -> Text:
+    sign, colour = PROGRESS.get(state, UNKNOWN)
+    return Text(f"{sign} {_SHORT.get(state, state)}", style=colour)
+
+
 def _head(picture: RolloutPicture) -> Iterator[Text]:
     def field(name: str, *value: str | Text | tuple[str, str]) -> Text:
-        return Text.assemble((f"{name:<11}", "dim"), *value, no_wrap=True)
+        return Text.assemble((f"{name:<11}", "dim"), *value)
 
     yield field("Name:", (picture.name, "bold"), f" in namespace {picture.namespace}")
     yield field("Status:", _styled(picture.phase, PROGRESS), " - ", picture.message)
@@ -62,25 +69,29 @@ def bar(batch: BatchPicture) -> Text:
 
 
 def _of_batch(batch: BatchPicture) -> Text:
-    text = Text("not opened", style="dim") if batch.state == "NotOpened" else _styled(batch.state, PROGRESS)
-    if batch.confirmed is not None:
-        text.append(f", confirmed{f' by {batch.confirmed.by}' if batch.confirmed.by else ''}", style="")
-    return text
+    return Text("not opened", style="dim") if batch.state == "NotOpened" else _short(batch.state)
 
 
-def _tree(picture: RolloutPicture, *, everything: bool) -> list[Text]:
+def _tree(picture: RolloutPicture, *, everything: bool, with_kind: bool) -> list[Text]:
     rows: list[Row] = [
         (
             Text.assemble(("⟳ ", "cyan"), (picture.name, "bold")),
             "ModuleDeployment",
-            _styled(picture.phase, PROGRESS),
+            _short(picture.phase),
             age(picture.age_s),
             f"batch {picture.batch}/{picture.batch_count}" if picture.batch_count else "",
         )
     ]
     for at, revision in enumerate(picture.revisions):
         rows.extend(_of_revision(revision, last=at + 1 == len(picture.revisions), everything=everything))
-    return table(("NAME", "KIND", "STATUS", "AGE", "INFO"), rows)
+    head: Row = ("NAME", "KIND", "STATUS", "AGE", "INFO")
+    if not with_kind:
+        head, rows = _without_kind(head), [_without_kind(row) for row in rows]
+    return table([str(word) for word in head], rows)
+
+
+def _without_kind(row: Row) -> Row:
+    return row[:1] + row[2:]
 
 
 def _of_revision(revision: RevisionPicture, *, last: bool, everything: bool) -> Iterator[Row]:
@@ -101,9 +112,9 @@ def _of_revision(revision: RevisionPicture, *, last: bool, everything: bool) -> 
     for number, batch in enumerate(opened, start=1):
         branch, below = ("└── ", "    ") if number == groups else ("├── ", "│   ")
         info = f"{batch.available}/{batch.size} available"
-        if batch.confirmed is not None and batch.confirmed.by:
-            info += f", confirmed by {batch.confirmed.by}"
-        yield f"{trunk}{branch}batch {batch.number}", "Batch", _styled(batch.state, PROGRESS), "", info
+        if batch.confirmed is not None:
+            info = f"confirmed{f' by {batch.confirmed.by}' if batch.confirmed.by else ''}, {info}"
+        yield f"{trunk}{branch}batch {batch.number}", "Batch", _short(batch.state), "", info
         yield from _of_replicas(batch.replicas, f"{trunk}{below}", everything=everything)
     if unopened:
         branch = "├── " if revision.replicas else "└── "
