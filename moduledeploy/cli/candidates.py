@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 import anyio
@@ -115,7 +116,7 @@ def _names(command: str, action: argparse.Action, before: Sequence[str]) -> list
 
 
 def _value(before: Sequence[str], *flags: str) -> str | None:
-    for flag, value in zip(before, before[1:], strict=False):
+    for flag, value in pairwise(before):
         if flag in flags:
             return value
     return None
