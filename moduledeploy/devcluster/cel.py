@@ -29,10 +29,6 @@ _FIELD_PATH: Final = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\['((?:[^'\\]|\\.)*
 _OPTIONAL: Final = "cel.bind(oldSelf, hasOldSelf ? optional.of(oldSelfValue) : optional.none(), {rule})"
 
 
-class RuleError(Exception):
-    """A rule that doesn't compile."""
-
-
 @attrs.frozen(kw_only=True, eq=False)
 class Rule:
     """One compiled rule."""
@@ -155,12 +151,14 @@ class Compiler:
     def _program(self, env: Any, source: str, wanted: str, where: str, shown: str) -> Any:
         try:
             typed = env.compile(source)
-            if typed.return_type().name().lower() not in (wanted, "dyn"):
-                raise RuleError(f"must evaluate to a {wanted}")
-            return self._dynamic.compile(source)
-        except (RuntimeError, RuleError) as error:
+            program = self._dynamic.compile(source)
+        except RuntimeError as error:
             self.problems.append(FieldError(INVALID, where, shown, f"compilation failed: {error}"))
             return None
+        if typed.return_type().name().lower() in (wanted, "dyn"):
+            return program
+        self.problems.append(FieldError(INVALID, where, shown, f"must evaluate to a {wanted}"))
+        return None
 
 
 def _leads_somewhere(node: Node, path: str) -> bool:

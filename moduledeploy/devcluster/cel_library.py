@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -41,7 +42,7 @@ def _query(url: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _host(url: dict[str, Any]) -> str:
-    return urlsplit(url["url"]).netloc.rpartition("@")[2]
+    return str(urlsplit(url["url"]).netloc.rpartition("@")[2])
 
 
 def _port(url: dict[str, Any]) -> str:
@@ -135,7 +136,7 @@ def _contains(items: list[Any], wanted: list[Any]) -> bool:
 _FUNCTIONS: Final[list[tuple[str, bool, list[Any], Any, Callable[..., Any]]]] = [
     ("isURL", False, [_T.STRING], _T.BOOL, parses_as_url),
     ("url", False, [_T.STRING], _MAP, _url),
-    ("getScheme", True, [_MAP], _T.STRING, lambda url: urlsplit(url["url"]).scheme),
+    ("getScheme", True, [_MAP], _T.STRING, lambda url: str(urlsplit(url["url"]).scheme)),
     ("getHost", True, [_MAP], _T.STRING, _host),
     ("getHostname", True, [_MAP], _T.STRING, _hostname),
     ("getPort", True, [_MAP], _T.STRING, _port),
@@ -144,7 +145,7 @@ _FUNCTIONS: Final[list[tuple[str, bool, list[Any], Any, Callable[..., Any]]]] = 
     ("find", True, [_T.STRING, _T.STRING], _T.STRING, _find),
     ("findAll", True, [_T.STRING, _T.STRING], _T.List(_T.STRING), _find_all),
     ("findAll", True, [_T.STRING, _T.STRING, _T.INT], _T.List(_T.STRING), _find_all),
-    ("isSorted", True, [_LIST], _T.BOOL, lambda items: all(a <= b for a, b in zip(items, items[1:], strict=False))),
+    ("isSorted", True, [_LIST], _T.BOOL, lambda items: all(a <= b for a, b in pairwise(items))),
     ("sum", True, [_LIST], _T.DYN, _sum),
     ("min", True, [_LIST], _T.DYN, min),
     ("max", True, [_LIST], _T.DYN, max),

@@ -179,8 +179,6 @@ def schema_problems(raw: Object, path: str) -> list[FieldError]:
 
 
 def _level_problems(raw: Object, path: str, *, root: bool = False) -> list[FieldError]:
-    if not isinstance(raw, dict):
-        return [FieldError(INVALID, path, raw, "must be a schema")]
     if raw.get("$ref"):
         return [FieldError(FORBIDDEN, f"{path}.$ref", None, "$ref is not supported")]
     problems = _type_problems(raw, path, root=root)

@@ -61,7 +61,7 @@ def is_finished(new: Object, old: Object, plural: str) -> bool:
         return False
     if new["metadata"].get("finalizers"):
         return False
-    return old["metadata"].get("deletionGracePeriodSeconds") == 0
+    return bool(old["metadata"].get("deletionGracePeriodSeconds") == 0)
 
 
 def delete(writes: Writes, resource: Resource, key: Key, options: DeleteOptions) -> Deleted:

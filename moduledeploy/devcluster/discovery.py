@@ -77,7 +77,7 @@ def resource_list(register: Register, name: str, version: str) -> Object | None:
     if not resources:
         return None
     entries: list[Object] = []
-    for resource in sorted(resources, key=lambda r: r.plural) if name in ("",) else resources:
+    for resource in sorted(resources, key=lambda r: r.plural) if not name else resources:
         entries += _entries(resource)
     body: Object = {"kind": "APIResourceList"}
     # The core group's document has no apiVersion of its own, as in a real server.

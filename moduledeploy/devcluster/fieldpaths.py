@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from moduledeploy.devcluster.storage import encode
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -24,12 +26,12 @@ def field(name: str) -> str:
 
 def keyed(item: Object, keys: tuple[str, ...]) -> str:
     """The element of an item of a map-like list."""
-    return "k:" + json.dumps({key: item[key] for key in sorted(keys) if key in item}, separators=(",", ":"))
+    return "k:" + encode({key: item[key] for key in sorted(keys) if key in item}).decode()
 
 
 def valued(item: Any) -> str:
     """The element of a set's item."""
-    return "v:" + json.dumps(item, separators=(",", ":"))
+    return "v:" + encode(item).decode()
 
 
 def from_fields_v1(node: Object, prefix: Path = ()) -> Iterator[Path]:

@@ -2,8 +2,9 @@
 
 One line of the notation is one struct, `Name: field:type field:type …`.  Types are `string int32 int64 bool float time
 microtime quantity intstr bytes any`, a struct's name, `[T]` an atomic list, `[T|key,key]` a list keyed by fields of its
-items, `<T>` a set, `{T}` a map with string keys, `#` before a struct or map one that is owned as a whole.  After a field's name `?` is a Go pointer (a zero that was sent stays),
-`!` a field without omitempty (a zero is always sent).  `...` lets unknown fields pass untouched.
+items, `<T>` a set, `{T}` a map with string keys, `#` before a struct or map one that is owned as a whole.  After a
+field's name `?` is a Go pointer (a zero that was sent stays), `!` a field without omitempty (a zero is always sent).
+`...` lets unknown fields pass untouched.
 """
 
 from __future__ import annotations

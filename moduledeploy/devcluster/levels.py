@@ -108,6 +108,25 @@ def divide(schema: Schema, value: Any, *, root: bool = False) -> Iterator[Part]:
                 yield Part(valued(item), None, item)
 
 
+def whole_tree(schema: Schema, value: Any, *, root: bool = False) -> Object:
+    """The FieldsV1 of a value and everything in it, as the one who creates it comes to manage it."""
+    form = parts(schema, value)
+    if form == "whole" or not value:
+        return {}
+    tree: Object = {} if root else {".": {}}
+    if form == "fields":
+        for name, item in value.items():
+            tree[f"f:{name}"] = whole_tree(field_schema(schema, name, root=root), item)
+    elif form == "keyed":
+        below, keys = item_schema(schema), keys_of(schema)
+        for item in value:
+            tree[keyed(_with_defaults(below, item, keys), keys)] = whole_tree(below, item)
+    else:
+        for item in value:
+            tree[valued(item)] = {}
+    return tree
+
+
 def _with_defaults(schema: Schema, item: Any, keys: tuple[str, ...]) -> Object:
     """A key that may be left out counts with its default."""
     if not isinstance(item, dict):

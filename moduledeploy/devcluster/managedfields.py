@@ -11,6 +11,7 @@ import attrs
 
 from moduledeploy.devcluster.errors import ApiError
 from moduledeploy.devcluster.fieldpaths import Path, from_fields_v1, shown, to_fields_v1
+from moduledeploy.devcluster.levels import whole_tree
 from moduledeploy.devcluster.merging import compare
 from moduledeploy.devcluster.objectmeta import timestamp
 
@@ -102,7 +103,20 @@ class FieldManagers:
     def created(self, resource: Resource, obj: Object, options: WriteOptions) -> None:
         """The creator manages every field."""
         obj["metadata"].pop("managedFields", None)
-        self._update(resource, obj, {"metadata": {}}, Managed(), options)
+        tree = whole_tree(resource.strategy.schema(), obj, root=True)
+        meta = {
+            name: below
+            for name, below in tree.pop(_META, {}).items()
+            if (_META, name) not in _UNTRACKED and name != "."
+        }
+        tree = {name: below for name, below in tree.items() if (name,) not in _UNTRACKED} | (
+            {_META: meta} if meta else {}
+        )
+        if tree:
+            obj["metadata"]["managedFields"] = [{
+                "manager": options.manager[:_MAX_MANAGER], "operation": "Update", "apiVersion": obj["apiVersion"],
+                "time": timestamp(self.now()), "fieldsType": "FieldsV1", "fieldsV1": tree,
+            }]  # fmt: skip
 
     def updated(self, resource: Resource, obj: Object, old: Object, options: WriteOptions) -> None:
         """The writer manages what changed; a write that changed nothing leaves the record alone."""

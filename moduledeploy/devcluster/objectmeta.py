@@ -148,10 +148,11 @@ def label_problems(labels: Object, path: str) -> list[FieldError]:
 
 
 def _annotation_problems(annotations: Object) -> list[FieldError]:
-    problems = []
-    for key in annotations:
-        if problem := qualified_name_problem(key.lower()):
-            problems.append(FieldError(INVALID, "metadata.annotations", key, problem))
+    problems = [
+        FieldError(INVALID, "metadata.annotations", key, problem)
+        for key in annotations
+        if (problem := qualified_name_problem(key.lower()))
+    ]
     if sum(len(key) + len(value or "") for key, value in annotations.items()) > _MAX_ANNOTATIONS:
         detail = f"may not be more than {_MAX_ANNOTATIONS} bytes"
         problems.append(FieldError(TOO_LONG, "metadata.annotations", None, detail))
@@ -189,7 +190,9 @@ def validate_changed(new: Object, old: Object) -> list[FieldError]:
             problems.append(FieldError(FORBIDDEN, "metadata.finalizers", None, detail))
     if not new.get("resourceVersion"):
         problems.append(FieldError(INVALID, "metadata.resourceVersion", "", "must be specified for an update"))
-    for field in _IMMUTABLE:
-        if new.get(field) != old.get(field):
-            problems.append(FieldError(INVALID, f"metadata.{field}", new.get(field), "field is immutable"))
+    problems += [
+        FieldError(INVALID, f"metadata.{field}", new.get(field), "field is immutable")
+        for field in _IMMUTABLE
+        if new.get(field) != old.get(field)
+    ]
     return problems + validate_common(new)

@@ -115,12 +115,13 @@ def _add_kind(resource: Resource, schemas: Object) -> str:
         prefix = ".".join([*reversed(group.split(".")), resource.version])
     name = f"{prefix}.{resource.kind}"
     schema = resource.strategy.schema()
-    if isinstance(schema, Node):
-        described = of_node(schema)
-    else:
-        described = _of_struct(schema, prefix, schemas)
-    described = {**described, "properties": {**described.get("properties", {}), "apiVersion": {"type": "string"},
-                                             "kind": {"type": "string"}, "metadata": {"allOf": [_reference(_META_NAME)]}}}  # fmt: skip
+    described = of_node(schema) if isinstance(schema, Node) else _of_struct(schema, prefix, schemas)
+    identity = {
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"allOf": [_reference(_META_NAME)]},
+    }
+    described = {**described, "properties": {**described.get("properties", {}), **identity}}
     kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
     schemas[name] = {**described, "x-kubernetes-group-version-kind": [kind]}
     items = {"type": "array", "items": _reference(name)}
@@ -133,36 +134,33 @@ def _add_kind(resource: Resource, schemas: Object) -> str:
     return name
 
 
+def _plain(node: Node) -> list[tuple[str, Any]]:
+    return [
+        ("type", "" if node.int_or_string else node.type),
+        ("format", node.format),
+        ("description", node.description),
+        ("nullable", node.nullable),
+        ("required", list(node.required)),
+        ("enum", list(node.enum or ())),
+        ("pattern", node.pattern.pattern if node.pattern else ""),
+        ("x-kubernetes-preserve-unknown-fields", node.keeps_unknown),
+        ("x-kubernetes-list-type", node.list_type),
+        ("x-kubernetes-list-map-keys", list(node.map_keys)),
+    ]
+
+
 def of_node(node: Node) -> Object:
     """The OpenAPI schema of a structural schema."""
-    out: Object = {}
-    if node.int_or_string:
-        out |= {"x-kubernetes-int-or-string": True}
-    elif node.type:
-        out["type"] = node.type
-    for name, value in (("format", node.format), ("description", node.description), ("nullable", node.nullable)):
-        if value:
-            out[name] = value
+    out: Object = {"x-kubernetes-int-or-string": True} if node.int_or_string else {}
+    out |= {name: value for name, value in _plain(node) if value}
     if node.properties:
         out["properties"] = {name: of_node(child) for name, child in node.properties.items()}
     if node.additional is not None:
         out["additionalProperties"] = of_node(node.additional)
     if node.items is not None:
         out["items"] = of_node(node.items)
-    if node.required:
-        out["required"] = list(node.required)
     if node.has_default:
         out["default"] = node.default
-    if node.enum:
-        out["enum"] = list(node.enum)
-    if node.pattern:
-        out["pattern"] = node.pattern.pattern
-    if node.keeps_unknown:
-        out["x-kubernetes-preserve-unknown-fields"] = True
-    if node.list_type:
-        out["x-kubernetes-list-type"] = node.list_type
-    if node.map_keys:
-        out["x-kubernetes-list-map-keys"] = list(node.map_keys)
     return {**out, **{name: value for name, value in node.limits.items() if name != "uniqueItems"}}
 
 

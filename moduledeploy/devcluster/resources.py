@@ -30,12 +30,29 @@ class Decoded:
 class Strategy(Protocol):
     """The rules of one kind; every method is plain and may change the object it is handed as `obj` or `new`."""
 
-    has_generation: bool
-    unconditional_update: bool  # a replace without resourceVersion overwrites
-    create_on_update: bool  # a replace of a missing object creates it
-    returns_deleted: bool  # a delete answers the object instead of a Status
-    typed: bool  # a typed kind in the real server, so that lists leave kind and apiVersion out of the items
-    strategic: bool  # takes strategic merge patches
+    @property
+    def has_generation(self) -> bool:
+        """Whether metadata.generation is kept."""
+
+    @property
+    def unconditional_update(self) -> bool:
+        """Whether a replace without resourceVersion overwrites."""
+
+    @property
+    def create_on_update(self) -> bool:
+        """Whether a replace of a missing object creates it."""
+
+    @property
+    def returns_deleted(self) -> bool:
+        """Whether a delete answers the object instead of a Status."""
+
+    @property
+    def typed(self) -> bool:
+        """Whether a real server has a Go type for it, so that lists leave kind and apiVersion out of the items."""
+
+    @property
+    def strategic(self) -> bool:
+        """Whether it takes strategic merge patches."""
 
     def decode(self, obj: Object, resource: Resource) -> Decoded:
         """Check types, drop what isn't known, fill defaults; raises ApiError 400 for what can't be decoded."""

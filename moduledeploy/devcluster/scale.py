@@ -17,7 +17,7 @@ _MAX_INT32 = 2**31 - 1
 
 @attrs.frozen(kw_only=True)
 class ScalePaths:
-    """Where replicas stand in spec and status, and the selector as text; None: built-in kinds derive it from spec, (): there is none."""
+    """Where replicas stand in spec and status, and the selector as text; None: built-in kinds derive it, (): there is none."""
 
     spec: Path
     status: Path

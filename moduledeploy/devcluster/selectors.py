@@ -138,10 +138,10 @@ def _value_set(tokens: _Tokens) -> frozenset[str]:
         return frozenset({""})
     while True:
         values.add("" if tokens.peek() in (",", ")") else tokens.word("identifier"))
-        token = tokens.take()
-        if token == ")":
+        mark = tokens.take()
+        if mark == ")":
             return frozenset(values)
-        if token != ",":
+        if mark != ",":
             raise tokens.fail("',' or ')'")
 
 
@@ -165,7 +165,7 @@ def parse_field_selector(text: str, supported: frozenset[str]) -> Selector:
     for part in re.split(r"(?<!\\),", text) if text else []:
         if not part:
             continue
-        for sign, operator in (("!=", "!="), ("==", "="), ("=", "=")):
+        for sign in ("!=", "==", "="):
             key, found, value = part.partition(sign)
             if found:
                 break
@@ -173,7 +173,7 @@ def parse_field_selector(text: str, supported: frozenset[str]) -> Selector:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
         if key not in supported:
             raise bad_request(f'field label not supported: "{key}"')
-        named: Operator = "!=" if operator == "!=" else "="
+        named: Operator = "!=" if sign == "!=" else "="
         requirements.append(Requirement(key, named, frozenset({re.sub(r"\\([\\,=])", r"\1", value)})))
     return Selector(tuple(requirements))
 

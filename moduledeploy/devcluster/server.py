@@ -13,8 +13,8 @@ import yaml
 from aiohttp import web
 
 from moduledeploy.devcluster import discovery, openapi, tables
-from moduledeploy.devcluster.errors import ApiError, Object, bad_request, forbidden, method_not_supported, not_found
 from moduledeploy.devcluster.bodies import parse_json
+from moduledeploy.devcluster.errors import ApiError, Object, bad_request, forbidden, method_not_supported, not_found
 from moduledeploy.devcluster.faults import CutError, Fault, Faults, refusal, spoiled
 from moduledeploy.devcluster.handlers import Answer, Handlers, Request
 from moduledeploy.devcluster.identity import User, authenticate, impersonated
@@ -227,9 +227,9 @@ class Server:
             return _respond(
                 {**head, "metadata": meta, "items": [view(resource, record) for record in page.records]}, form
             )
-        items = b'"items":[' + b",".join([item_bytes(resource, record) for record in page.records]) + b"]"
+        listed = b'"items":[' + b",".join([item_bytes(resource, record) for record in page.records]) + b"]"
         described = b'"metadata":' + encode(meta)
-        parts = (described, items) if resource.strategy.typed else (items, described)
+        parts = (described, listed) if resource.strategy.typed else (listed, described)
         body = encode(head)[:-1] + b"," + b",".join(parts) + b"}"
         return web.Response(body=body, content_type="application/json")
 

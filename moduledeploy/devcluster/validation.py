@@ -179,7 +179,8 @@ def _composed_problems(node: Node, value: Any, path: str) -> list[FieldError]:
         results = [validate(part, value, path) for part in node.any_of]
         if all(results):
             problems.append(FieldError(INVALID, where, value, f'"{path}" must validate at least one schema (anyOf)'))
-            problems += min(results, key=len)
+            shortest = min(len(found) for found in results)
+            problems += next(found for found in results if len(found) == shortest)
     if node.one_of:
         passed = sum(not validate(part, value, path) for part in node.one_of)
         if passed != 1:

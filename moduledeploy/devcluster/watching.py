@@ -34,9 +34,11 @@ INITIAL_END: Final = "k8s.io/initial-events-end"
 
 
 class Shaper(Protocol):
-    """Turns objects into the form that the client asked for; `tag` names the form among the cached lines."""
+    """Turns objects into the form that the client asked for."""
 
-    tag: str
+    @property
+    def tag(self) -> str:
+        """Names the form among the cached lines."""
 
     def shape(self, resource: Resource, obj: Object) -> Object:
         """The object in that form."""

@@ -22,16 +22,16 @@ async def cluster():
 
 
 @pytest.fixture
-async def http(cluster):
+async def http(cluster: DevCluster):
     async with aiohttp.ClientSession(cluster.url) as session:
         yield session
 
 
-def body(name):
+def body(name: str) -> dict[str, object]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
 
 
-async def test_an_error_strikes_so_often_and_no_more(cluster, http):
+async def test_an_error_strikes_so_often_and_no_more(cluster: DevCluster, http: aiohttp.ClientSession):
     cluster.faults.add(Fault(kind="error", verb="create", resource="configmaps", times=2, code=503))
 
     codes = [(await http.post(MAPS, json=body("a"))).status for _ in range(3)]
@@ -40,7 +40,7 @@ async def test_an_error_strikes_so_often_and_no_more(cluster, http):
     assert [entry["kind"] for entry in cluster.faults.log] == ["error", "error"]
 
 
-async def test_too_many_requests_say_when_to_come_back(cluster, http):
+async def test_too_many_requests_say_when_to_come_back(cluster: DevCluster, http: aiohttp.ClientSession):
     cluster.faults.add(Fault(kind="too_many", verb="list", seconds=3))
 
     response = await http.get(MAPS)
@@ -49,7 +49,7 @@ async def test_too_many_requests_say_when_to_come_back(cluster, http):
     assert response.headers["Retry-After"] == "3"
 
 
-async def test_a_lost_reply_has_taken_effect(cluster, http):
+async def test_a_lost_reply_has_taken_effect(cluster: DevCluster, http: aiohttp.ClientSession):
     cluster.faults.add(Fault(kind="lost_reply", verb="create", times=1))
 
     with pytest.raises(aiohttp.ClientError):
@@ -58,24 +58,28 @@ async def test_a_lost_reply_has_taken_effect(cluster, http):
     assert cluster.api.find("configmaps", "a", "default") is not None
 
 
-async def test_a_cut_watch_ends_in_mid_line(cluster, http):
+async def test_a_cut_watch_ends_in_mid_line(cluster: DevCluster, http: aiohttp.ClientSession):
     for name in ("a", "b"):
         cluster.api.create("configmaps", {"metadata": {"name": name, "namespace": "default"}})
     cluster.faults.add(Fault(kind="cut", verb="watch", events=1))
 
-    received = b""
-    with pytest.raises(aiohttp.ClientPayloadError):
+    received = bytearray()
+
+    async def receive() -> None:
         async with http.get(MAPS + "?watch=1&timeoutSeconds=2") as response:
             async for chunk in response.content.iter_any():
-                received += chunk
+                received.extend(chunk)
+
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await receive()
 
     first, rest = received.split(b"\n")
     assert json.loads(first)["object"]["metadata"]["name"] == "a"
-    with pytest.raises(ValueError, match="Unterminated|Expecting"):
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         json.loads(rest)
 
 
-async def test_a_watch_is_told_that_its_version_is_gone(cluster, http):
+async def test_a_watch_is_told_that_its_version_is_gone(cluster: DevCluster, http: aiohttp.ClientSession):
     cluster.faults.add(Fault(kind="gone", verb="watch"))
 
     async with http.get(MAPS + "?watch=1&resourceVersion=5&timeoutSeconds=2") as response:
@@ -84,7 +88,7 @@ async def test_a_watch_is_told_that_its_version_is_gone(cluster, http):
     assert (event["type"], event["object"]["code"]) == ("ERROR", 410)
 
 
-async def test_stale_reads_show_an_older_state(cluster, http):
+async def test_stale_reads_show_an_older_state(cluster: DevCluster, http: aiohttp.ClientSession):
     cluster.api.create("configmaps", {"metadata": {"name": "a", "namespace": "default"}})
     cluster.api.create("configmaps", {"metadata": {"name": "b", "namespace": "default"}})
     cluster.faults.add(Fault(kind="stale", verb="list", versions=1))
@@ -94,7 +98,7 @@ async def test_stale_reads_show_an_older_state(cluster, http):
     assert [item["metadata"]["name"] for item in listed["items"]] == ["a"]
 
 
-async def test_faults_are_controlled_over_http(cluster, http):
+async def test_faults_are_controlled_over_http(cluster: DevCluster, http: aiohttp.ClientSession):
     await http.post("/devcluster/faults", json={"kind": "error", "verb": "get", "name": "a.*", "code": 500})
     struck = await http.get(MAPS + "/abc")
     spared = await http.get(MAPS + "/bcd")
@@ -106,14 +110,14 @@ async def test_faults_are_controlled_over_http(cluster, http):
     assert (await http.get(MAPS + "/abc")).status == 404
 
 
-async def test_an_unknown_fault_is_refused(http):
+async def test_an_unknown_fault_is_refused(http: aiohttp.ClientSession):
     assert (await http.post("/devcluster/faults", json={"kind": "earthquake"})).status == 400
 
 
 def test_the_same_seed_strikes_the_same_requests():
     target = parse_target("GET", MAPS, watch=False)
 
-    def strikes():
+    def strikes() -> list[bool]:
         faults = Faults(seed=7)
         faults.add(Fault(kind="error", probability=0.5))
         return [faults.strike(target) is not None for _ in range(50)]

@@ -82,17 +82,17 @@ async def cluster():
 
 
 @pytest.fixture
-def kubectl(cluster, tmp_path):
+def kubectl(cluster: DevCluster, tmp_path: Path):
     return Kubectl(cluster.write_kubeconfig(tmp_path / "kubeconfig"), tmp_path)
 
 
-async def test_apply_creates_then_configures_then_changes_nothing(kubectl):
+async def test_apply_creates_then_configures_then_changes_nothing(kubectl: Kubectl):
     assert "created" in await kubectl("apply", "-f", "-", stdin=DEPLOYMENT % 1)
     assert "configured" in await kubectl("apply", "-f", "-", stdin=DEPLOYMENT % 2)
     assert "unchanged" in await kubectl("apply", "-f", "-", stdin=DEPLOYMENT % 2)
 
 
-async def test_server_side_apply_names_the_manager_in_the_way(kubectl):
+async def test_server_side_apply_names_the_manager_in_the_way(kubectl: Kubectl):
     await kubectl("apply", "--server-side", "--field-manager=one", "-f", "-", stdin=DEPLOYMENT % 1)
 
     code, _, err = await kubectl.run("apply", "--server-side", "--field-manager=two", "-f", "-", stdin=DEPLOYMENT % 2)
@@ -102,7 +102,7 @@ async def test_server_side_apply_names_the_manager_in_the_way(kubectl):
     await kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=two", "-f", "-", stdin=DEPLOYMENT % 2)
 
 
-async def test_get_prints_every_output(kubectl):
+async def test_get_prints_every_output(kubectl: Kubectl):
     await kubectl("apply", "-f", "-", stdin=DEPLOYMENT % 0)
 
     assert "READY" in await kubectl("get", "deploy")
@@ -114,7 +114,7 @@ async def test_get_prints_every_output(kubectl):
     assert await kubectl("get", "deploy", "-l", "app=web", "-o", "name") == "deployment.apps/web\n"
 
 
-async def test_scale_label_annotate_patch_and_describe(kubectl, cluster):
+async def test_scale_label_annotate_patch_and_describe(kubectl: Kubectl, cluster: DevCluster):
     await kubectl("apply", "-f", "-", stdin=DEPLOYMENT % 0)
 
     await kubectl("scale", "deploy/web", "--replicas=1")
@@ -129,7 +129,7 @@ async def test_scale_label_annotate_patch_and_describe(kubectl, cluster):
     assert "MinReadySeconds:        3" in await kubectl("describe", "deploy/web")
 
 
-async def test_edit_stores_what_the_editor_wrote(kubectl, cluster):
+async def test_edit_stores_what_the_editor_wrote(kubectl: Kubectl, cluster: DevCluster):
     await kubectl("create", "configmap", "c", "--from-literal=colour=red")
 
     await kubectl("edit", "configmap/c", env={"KUBE_EDITOR": "sed -i s/red/green/"})
@@ -137,7 +137,7 @@ async def test_edit_stores_what_the_editor_wrote(kubectl, cluster):
     assert cluster.api.get("configmaps", "c", "default")["data"] == {"colour": "green"}
 
 
-async def test_diff_shows_what_apply_would_change(kubectl):
+async def test_diff_shows_what_apply_would_change(kubectl: Kubectl):
     await kubectl("apply", "-f", "-", stdin=DEPLOYMENT % 0)
 
     same, _, _ = await kubectl.run("diff", "-f", "-", stdin=DEPLOYMENT % 0)
@@ -149,17 +149,17 @@ async def test_diff_shows_what_apply_would_change(kubectl):
 
 
 @pytest.mark.parametrize(("cascade", "left"), [("background", 0), ("foreground", 0), ("orphan", 1)])
-async def test_delete_cascades_as_told(kubectl, cluster, cascade, left):
+async def test_delete_cascades_as_told(kubectl: Kubectl, cluster: DevCluster, cascade: str, left: int):
     await kubectl("apply", "-f", "-", stdin=DEPLOYMENT % 1)
     await kubectl("wait", "--for=jsonpath={.status.observedGeneration}", "deploy/web", "--timeout=10s")
 
     await kubectl("delete", "deploy/web", f"--cascade={cascade}", "--timeout=10s")
     async with asyncio.timeout(5):
-        while len(cluster.api.list("replicasets.apps", "default")) != left:
+        while len(cluster.api.list("replicasets.apps", "default")) != left:  # noqa: ASYNC110 - no event tells it
             await asyncio.sleep(0.02)
 
 
-async def test_wait_sees_a_condition_that_comes(kubectl, cluster):
+async def test_wait_sees_a_condition_that_comes(kubectl: Kubectl, cluster: DevCluster):
     await kubectl("apply", "-f", "-", stdin=WIDGETS)
     await kubectl("wait", "--for=condition=Established", "crd/widgets.example.com", "--timeout=10s")
     cluster.api.create("widgets.example.com", {"metadata": {"name": "w", "namespace": "default"}, "spec": {"size": 3}})
@@ -172,7 +172,7 @@ async def test_wait_sees_a_condition_that_comes(kubectl, cluster):
     assert "condition met" in await waiting
 
 
-async def test_custom_resources_have_columns_scale_and_explanations(kubectl):
+async def test_custom_resources_have_columns_scale_and_explanations(kubectl: Kubectl):
     await kubectl("apply", "-f", "-", stdin=WIDGETS)
     await kubectl(
         "apply", "-f", "-", stdin="{apiVersion: example.com/v1, kind: Widget, metadata: {name: w}, spec: {size: 3}}"
@@ -185,7 +185,7 @@ async def test_custom_resources_have_columns_scale_and_explanations(kubectl):
     assert "widgets" in await kubectl("api-resources", "--api-group=example.com")
 
 
-async def test_unknown_fields_are_refused_by_default(kubectl):
+async def test_unknown_fields_are_refused_by_default(kubectl: Kubectl):
     await kubectl("apply", "-f", "-", stdin=WIDGETS)
 
     code, _, err = await kubectl.run(
@@ -196,7 +196,7 @@ async def test_unknown_fields_are_refused_by_default(kubectl):
     assert 'unknown field "spec.sise"' in err
 
 
-async def test_typed_commands_and_access_questions(kubectl):
+async def test_typed_commands_and_access_questions(kubectl: Kubectl):
     await kubectl("create", "namespace", "team")
     await kubectl("create", "serviceaccount", "bot", "-n", "team")
     await kubectl("create", "role", "reader", "--verb=get", "--resource=pods", "-n", "team")
@@ -210,7 +210,7 @@ async def test_typed_commands_and_access_questions(kubectl):
     assert (await kubectl("create", "token", "bot", "-n", "team")).count(".") == 2
 
 
-async def test_get_watch_prints_changes(kubectl, cluster):
+async def test_get_watch_prints_changes(kubectl: Kubectl, cluster: DevCluster):
     process = await asyncio.create_subprocess_exec(
         str(KUBECTL), "get", "configmaps", "-w", "--no-headers", env=kubectl.env, stdout=asyncio.subprocess.PIPE
     )
@@ -224,7 +224,7 @@ async def test_get_watch_prints_changes(kubectl, cluster):
     assert line.split()[0] == b"seen"
 
 
-async def test_events_are_listed(kubectl, cluster):
+async def test_events_are_listed(kubectl: Kubectl, cluster: DevCluster):
     event = {
         "metadata": {"name": "e", "namespace": "default"},
         "involvedObject": {"kind": "ConfigMap", "name": "c", "namespace": "default"},

@@ -11,13 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import attrs
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Step = dict[str, Any]
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -102,12 +99,12 @@ class Replay:
     def _fill(self, text: str) -> str:
         return _VARIABLE.sub(lambda match: str(self.variables[match[1]]), text)
 
-    async def run(self, scenario: Path) -> dict[str, Any]:
+    async def run(self, steps: list[Step]) -> dict[str, Any]:
         """The normalised answers by the names of the steps."""
         answers: dict[str, Any] = {}
         placeholders = Placeholders()
         async with aiohttp.ClientSession() as session:
-            for step in json.loads(scenario.read_text()):
+            for step in steps:
                 answer = await self._settled(session, step)
                 for name, path in step.get("save", {}).items():
                     self.variables[name] = dig(answer, path)
