@@ -62,10 +62,12 @@ def test_no_right_is_unlimited_and_none_is_for_secrets(overlay: str) -> None:
 
 
 @overlays
-def test_bases_are_only_read(overlay: str) -> None:
+def test_bases_are_not_made_nor_deleted(overlay: str) -> None:
     for rule in rules(overlay):
-        if set(rule["resources"]) & {"pods", "deployments", "replicasets"}:
+        if set(rule["resources"]) & {"deployments", "replicasets", "endpointslices"}:
             assert set(rule["verbs"]) == {"list", "watch"}
+        if "pods" in rule["resources"]:
+            assert set(rule["verbs"]) == {"list", "watch", "patch"}
 
 
 @overlays

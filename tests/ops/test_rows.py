@@ -28,14 +28,7 @@ class NoKeys:
 
 
 def cluster() -> Cluster:
-    stores = Stores(
-        deployments=Store(),
-        replica_sets=Store(),
-        modules=Store(),
-        pods=Store(),
-        base_deployments=Store(),
-        base_replica_sets=Store(),
-    )
+    stores = Stores(**{field.name: Store() for field in attrs.fields(Stores)})
     return Cluster(stores, NoKeys())
 
 
