@@ -240,12 +240,7 @@ class _Process:
         raise KubeError(f"{getattr(part, '__qualname__', part)} ended by itself")
 
     def _informers(self) -> _Informers:
-        def informer(
-            resource: Resource,
-            object_type: type[Any],
-            indexes: dict[str, Callable[[Any], Any]] | None = None,
-            label_selector: str = "",
-        ) -> Informer[Any]:
+        def informer(store: str, resource: Resource, object_type: type[Any], label_selector: str = "") -> Informer[Any]:
             return Informer(
                 resource=resource,
                 object_type=object_type,
@@ -253,24 +248,20 @@ class _Process:
                 metrics=self.metrics.informer,
                 namespace=self.settings.namespace or None,
                 label_selector=label_selector,
-                indexes=indexes,
+                indexes=views.INDEXES.get(store),
                 clock=self.clock,
             )
 
         return _Informers(
-            deployments=informer(resources.MODULE_DEPLOYMENTS, ModuleDeployment),
-            replica_sets=informer(
-                resources.MODULE_REPLICA_SETS, ModuleReplicaSet, {"deployment": views.replica_sets_by_deployment}
-            ),
-            modules=informer(resources.MODULES, Module, {"base": views.modules_by_base}),
-            pods=informer(resources.PODS, Pod, {"owner": views.pods_by_owner, "uid": views.pods_by_uid}),
-            base_deployments=informer(resources.DEPLOYMENTS, Deployment),
-            base_replica_sets=informer(resources.REPLICA_SETS, ReplicaSet, {"owner": views.replica_sets_by_owner}),
-            services=informer(resources.SERVICES, Service, {"owner": views.services_by_owner}),
+            deployments=informer("deployments", resources.MODULE_DEPLOYMENTS, ModuleDeployment),
+            replica_sets=informer("replica_sets", resources.MODULE_REPLICA_SETS, ModuleReplicaSet),
+            modules=informer("modules", resources.MODULES, Module),
+            pods=informer("pods", resources.PODS, Pod),
+            base_deployments=informer("base_deployments", resources.DEPLOYMENTS, Deployment),
+            base_replica_sets=informer("base_replica_sets", resources.REPLICA_SETS, ReplicaSet),
+            services=informer("services", resources.SERVICES, Service),
             # Slices carry the labels of their Service; those of other Services are none of ours.
-            endpoint_slices=informer(
-                resources.ENDPOINT_SLICES, EndpointSlice, {"service": views.slices_by_service}, MODULE_NAME_LABEL
-            ),
+            endpoint_slices=informer("endpoint_slices", resources.ENDPOINT_SLICES, EndpointSlice, MODULE_NAME_LABEL),
         )
 
     @staticmethod

@@ -7,7 +7,8 @@ be told in any order; what refers to something not yet known is completed when t
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
@@ -33,8 +34,6 @@ from moduledeploy.rollout.converge import Route
 from moduledeploy.rollout.slots import BaseFacts, Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from moduledeploy.kube.informer import Change
     from moduledeploy.kube.store import Store
 
@@ -66,6 +65,19 @@ class Stores:
 def modules_by_base(module: Module) -> Iterable[str]:
     """Index `base` of Modules."""
     return (module.spec.base.uid,)
+
+
+def modules_by_replica_set(module: Module) -> Iterable[str]:
+    """Index `replica set` of Modules: namespace and name."""
+    owner = module.metadata.controller
+    return (str(ObjectKey(module.metadata.namespace, owner.name)),) if owner is not None else ()
+
+
+def orphans_by_deployment(replica_set: ModuleReplicaSet) -> Iterable[str]:
+    """Index `orphan` of ModuleReplicaSets without a controller: namespace and name of the ModuleDeployment they once had."""
+    meta = replica_set.metadata
+    name = meta.label(names.DEPLOYMENT_LABEL)
+    return (f"{meta.namespace}/{name}",) if name and meta.controller is None and not meta.is_terminating else ()
 
 
 def replica_sets_by_deployment(replica_set: ModuleReplicaSet) -> Iterable[str]:
@@ -104,6 +116,17 @@ def slices_by_service(endpoint_slice: EndpointSlice) -> Iterable[str]:
     return (f"{endpoint_slice.metadata.namespace}/{name}",) if name else ()
 
 
+# The indexes that the views need, by store.
+INDEXES: Final[Mapping[str, Mapping[str, Callable[[Any], Iterable[str]]]]] = {
+    "replica_sets": {"deployment": replica_sets_by_deployment, "orphan": orphans_by_deployment},
+    "modules": {"base": modules_by_base, "replica set": modules_by_replica_set},
+    "pods": {"owner": pods_by_owner, "uid": pods_by_uid},
+    "base_replica_sets": {"owner": replica_sets_by_owner},
+    "services": {"owner": services_by_owner},
+    "endpoint_slices": {"service": slices_by_service},
+}
+
+
 @attrs.define
 class Cluster:
     """Pools by base Deployment and slots by family.
@@ -118,6 +141,7 @@ class Cluster:
     waiting: defaultdict[PoolKey, set[FamilyKey]] = attrs.field(factory=lambda: defaultdict(set))
     followers: defaultdict[PoolKey, set[FamilyKey]] = attrs.field(factory=lambda: defaultdict(set))
     _seats: dict[str, tuple[PoolKey, Base]] = attrs.field(factory=dict)
+    _homes: dict[str, FamilyKey] = attrs.field(factory=dict)
     _followed: dict[FamilyKey, PoolKey] = attrs.field(factory=dict)
 
     def pool(self, key: PoolKey) -> Pool:
@@ -143,6 +167,16 @@ class Cluster:
             self._followed[family] = pool
             self.followers[pool].add(family)
 
+    def family_of(self, module: Module) -> FamilyKey | None:
+        """The family that a Module belongs to, by way of its ModuleReplicaSet; while that isn't known, by its labels."""
+        owner = module.metadata.controller
+        if owner is None:
+            return None
+        replica_set = self.stores.replica_sets.get(ObjectKey(module.metadata.namespace, owner.name))
+        if replica_set is None or replica_set.metadata.uid != owner.uid:
+            return family_of(module)
+        return family_of_replica_set(replica_set)
+
     def pod(self, key: BaseKey) -> Pod | None:
         """The pod that is that very base."""
         pod = self.stores.pods.get(ObjectKey(key.namespace, key.name))
@@ -160,7 +194,7 @@ class Cluster:
         labelled = labelled_modules(pod.metadata.labels)
         asked: dict[str, list[Traffic]] = {name: [] for name in labelled}
         for module in modules:
-            asked.setdefault(module.spec.module.name, []).append(self.traffic(family_of(module)))
+            asked.setdefault(module.spec.module.name, []).append(self.traffic(self.family_of(module)))
         routes = {}
         for name, traffics in asked.items():
             drain_s = max((traffic.drain_s for traffic in traffics), default=0)
@@ -206,39 +240,50 @@ class Cluster:
                 self.keys.base(base_key(module))
 
     def on_replica_set(self, change: Change[ModuleReplicaSet]) -> None:
-        """A ModuleReplicaSet came, changed or went."""
+        """A ModuleReplicaSet came, changed or went; orphaned or adopted, it takes its Modules to another family."""
         for replica_set in (change.old, change.new):
             if replica_set is not None:
                 self.keys.family(family_of_replica_set(replica_set))
+        for module in self.stores.modules.by_index("replica set", str(change.key)):
+            if self._homes.get(module.metadata.uid) != self.family_of(module):
+                self._leave_home(module)
+                self._note_module(module)
 
     def on_module(self, change: Change[Module]) -> None:
         """A Module came, changed or went: its slot, its place in the pool, its base."""
         old, new = change.old, change.new
-        if old is not None and (new is None or family_of(old) != family_of(new)):
-            self._forget_module(old, gone=new is None)
+        if old is not None and (new is None or self._homes.get(old.metadata.uid) != self.family_of(new)):
+            self._leave_home(old)
         if new is not None:
             self._note_module(new)
+        elif old is not None:
+            self._free_place(old)
         module = new or old
         if module is not None:
             self.keys.base(base_key(module))
 
     def _note_module(self, module: Module) -> None:
         key, uid = base_key(module), module.spec.base.uid
-        family = family_of(module)
+        family = self.family_of(module)
         if family is not None:
+            self._homes[module.metadata.uid] = family
             self.slots(family).set_module(module_facts(module), self._base_facts(key))
             self.keys.family(family)
         pool = self.pool_of(uid)
         if pool is not None:
             self.pool(pool).add_module(uid, module.spec.module.name, module.metadata.name)
 
-    def _forget_module(self, module: Module, *, gone: bool) -> None:
-        uid, family = module.spec.base.uid, family_of(module)
+    def _leave_home(self, module: Module) -> None:
+        """Take a Module out of the slots of the family that it was in."""
+        family = self._homes.pop(module.metadata.uid, None)
         if family is not None and family in self.families:
-            self.families[family].drop_module(uid, module.metadata.name)
+            self.families[family].drop_module(module.spec.base.uid, module.metadata.name)
             self.keys.family(family)
-        pool = self.pool_of(uid)
-        if gone and pool is not None:
+
+    def _free_place(self, module: Module) -> None:
+        """A Module is gone: what it took in the pool is free."""
+        uid, pool = module.spec.base.uid, self.pool_of(module.spec.base.uid)
+        if pool is not None:
             self.pool(pool).remove_module(uid, module.spec.module.name, module.metadata.name)
             self._wake(pool)
 
@@ -332,7 +377,7 @@ class Cluster:
             return
         key = BaseKey(meta.namespace, meta.name, meta.uid)
         facts = self._base_facts(key)
-        for family in {family_of(module) for module in modules} - {None}:
+        for family in {self.family_of(module) for module in modules} - {None}:
             if family is not None and self.slots(family).set_base(facts):
                 self.keys.family(family)
         if changed:

@@ -11,6 +11,7 @@ import structlog
 
 from moduledeploy.api import names
 from moduledeploy.api.bodies import merge_finalizers, module_body, replica_set_body
+from moduledeploy.api.encode import owner_reference
 from moduledeploy.api.traffic import service_body, service_owner, service_ports
 from moduledeploy.controllers.failures import first_error
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES, SERVICES
@@ -22,6 +23,7 @@ from moduledeploy.rollout.service import CreateService, LeaveService, OwnService
 
 if TYPE_CHECKING:
     from moduledeploy.api.cluster import Pod, Service
+    from moduledeploy.api.kinds import ModuleReplicaSet
     from moduledeploy.kube.store import Store
     from moduledeploy.kube.writer import Written
     from moduledeploy.placement.pool import Pool
@@ -59,6 +61,7 @@ class Executor:
     finalizers: tuple[str, ...]
     pods: Store[Pod]
     services: Store[Service]
+    replica_sets: Store[ModuleReplicaSet]
     writer: Writer
     written: Callable[[Resource, str], None]
     assumed: Callable[[str, str, str], None]
@@ -89,6 +92,8 @@ class Executor:
                 await self._write_gate(write, token)
             case actions.CreateRevision():
                 await self._create_revision(action)
+            case actions.AdoptRevision(name=name):
+                await self._adopt(name)
             case actions.AdjustRevision(name=name, number=number, replicas=replicas):
                 labels = {names.REVISION_LABEL: str(number)}
                 body = {"metadata": {"labels": labels}, "spec": {"replicas": replicas}}
@@ -109,6 +114,15 @@ class Executor:
         if write is not GateWrite.FORGET:
             body["spec"] = {"pause": True if write is GateWrite.SET else None}
         await self._patch_parent(body)
+
+    async def _adopt(self, name: str) -> None:
+        """Void where the ModuleReplicaSet changed since it was read: somebody else may have adopted it."""
+        parent = self.view.parent
+        orphan = self.replica_sets.get(ObjectKey(parent.namespace, name))
+        if orphan is not None:
+            owner = owner_reference(parent.kind, parent.name, parent.uid)
+            meta = {"resourceVersion": orphan.metadata.resourceVersion, "ownerReferences": [owner]}
+            await self._patch(MODULE_REPLICA_SETS, name, {"metadata": meta})
 
     async def _service(self, action: ServiceAction) -> None:
         """One step on a Service; ownership is written with the version that was read, for other owners write it too."""

@@ -198,10 +198,18 @@ class RolloutController:
             revisions=self._revisions_of(key),
             slots=self.cluster.slots(key),
             base_deployment=_base_deployment(deployment),
+            orphans=self._orphans(key),
             services=self._services(key, meta.uid, spec.template.module.name),
             conflict=None if winner in (None, key) else self._conflict(spec, winner),
             refusal=self._refusal(spec.template.module.url),
         )
+
+    def _orphans(self, key: FamilyKey) -> tuple[str, ...]:
+        """ModuleReplicaSets that a ModuleDeployment of this name left behind."""
+        if key.kind != names.MODULE_DEPLOYMENT:
+            return ()
+        found = self.cluster.stores.replica_sets.by_index("orphan", f"{key.namespace}/{key.name}")
+        return tuple(sorted(item.metadata.name for item in found))
 
     def _services(self, key: FamilyKey, uid: str, module_name: str) -> Mapping[str, ServiceFacts]:
         """Services that the family owns, and that of its module's name."""
@@ -271,6 +279,7 @@ class RolloutController:
             finalizers=parent.metadata.finalizers,
             pods=self.cluster.stores.pods,
             services=self.cluster.stores.services,
+            replica_sets=self.cluster.stores.replica_sets,
             writer=self.writer,
             written=lambda resource, version: self.written.wrote(key, resource, version),
             assumed=lambda uid, module, holder: memory.assumed.append((pool, uid, module, holder)),

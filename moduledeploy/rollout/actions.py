@@ -34,6 +34,13 @@ class CreateRevision:
     replicas: int
 
 
+@attrs.frozen
+class AdoptRevision:
+    """Become the controller of a ModuleReplicaSet that a ModuleDeployment of this name left behind."""
+
+    name: str
+
+
 @attrs.frozen(kw_only=True)
 class AdjustRevision:
     """Write a ModuleReplicaSet's replicas and revision number."""
@@ -88,6 +95,7 @@ Action = (
     | AddFinalizer
     | RemoveFinalizer
     | CreateRevision
+    | AdoptRevision
     | AdjustRevision
     | DeleteRevision
     | WriteGate

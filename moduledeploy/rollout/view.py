@@ -89,6 +89,7 @@ class View:
     """All that one pass reads.
 
     conflict: the older family for the same module name on the same base Deployment, as text, if there is one.
+    orphans: names of ModuleReplicaSets that a ModuleDeployment of this name left behind.
     services: Services by name, those that the family owns and that of its module's name.
     refusal: why its template may not be installed (the url's scheme), if so.
     """
@@ -97,6 +98,7 @@ class View:
     revisions: Mapping[str, Revision]
     slots: Slots
     base_deployment: BaseDeployment | None
+    orphans: tuple[str, ...] = ()
     services: Mapping[str, ServiceFacts] = attrs.field(factory=dict)
     conflict: str | None = None
     refusal: str | None = None

@@ -33,12 +33,6 @@ READ: Final[dict[str, tuple[Resource, type[Any]]]] = {
     "replica_sets": (resources.MODULE_REPLICA_SETS, ModuleReplicaSet),
     "modules": (resources.MODULES, Module),
 }
-INDEXES: Final[dict[str, dict[str, Any]]] = {
-    "base_replica_sets": {"owner": views.replica_sets_by_owner},
-    "pods": {"owner": views.pods_by_owner, "uid": views.pods_by_uid},
-    "replica_sets": {"deployment": views.replica_sets_by_deployment},
-    "modules": {"base": views.modules_by_base},
-}
 
 
 class NoKeys:
@@ -103,14 +97,16 @@ async def read_stores(
 def stores_with(found: dict[str, Store[Any]]) -> views.Stores:
     """The stores, with empty ones for the kinds that the commands don't read."""
     empty = {
-        field.name: Store(INDEXES.get(field.name)) for field in attrs.fields(views.Stores) if field.name not in found
+        field.name: Store(views.INDEXES.get(field.name))
+        for field in attrs.fields(views.Stores)
+        if field.name not in found
     }
     return views.Stores(**found, **empty)
 
 
 def empty_stores() -> dict[str, Store[Any]]:
     """A store for each kind that is read."""
-    return {field: Store(INDEXES.get(field)) for field in READ}
+    return {field: Store(views.INDEXES.get(field)) for field in READ}
 
 
 def fill(store: Store[Any], pages: Iterable[bytes], kind: type[Any]) -> None:

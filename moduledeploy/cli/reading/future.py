@@ -9,7 +9,7 @@ import attrs
 from moduledeploy.api import names
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.pictures.forecast import Forecast, Simulation
-from moduledeploy.cli.reading.cluster import INDEXES, view_of
+from moduledeploy.cli.reading.cluster import view_of
 from moduledeploy.cli.reading.family import family_of
 from moduledeploy.cli.reading.kinds import ReadDeployment
 from moduledeploy.kube.resources import ObjectKey
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from moduledeploy.api.cluster import Pod
-    from moduledeploy.controllers.cluster import Stores
+    from moduledeploy.controllers.cluster import INDEXES, Stores
 
 
 def altered(stores: Stores, namespace: str, *, lost: Collection[str] = (), cap: int | None = None) -> Stores:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import attrs
 
-from moduledeploy.cli.reading.cluster import INDEXES, READ, NoKeys, handlers, stores_with
+from moduledeploy.cli.reading.cluster import READ, NoKeys, handlers, stores_with
 from moduledeploy.controllers import cluster as views
+from moduledeploy.controllers.cluster import INDEXES
 from moduledeploy.kube.informer import Informer
 from moduledeploy.runtime.metrics import Metrics
 
