@@ -59,9 +59,10 @@ class _Port:
 class ArkletPorts:
     """The listening sockets of many simulated Arklets, each bound to its own address; an async context manager.
 
-    `open` and `close` act at once.  Leaving the context drops every connection.
+    `open` and `close` act at once.  Leaving the context drops every connection.  `accepted` counts connections.
     """
 
+    accepted: int = 0
     _ports: dict[tuple[str, int], _Port] = attrs.field(factory=dict)
     _tasks: TaskGroup = attrs.field(init=False)
 
@@ -112,6 +113,7 @@ class ArkletPorts:
         with contextlib.suppress(OSError):  # the client is gone again, or this process has too many files open
             connection, _ = port.listener.accept()
             connection.setblocking(False)
+            self.accepted += 1
             self._tasks.start_soon(self._serve, port, connection, port.deal())
 
     async def _serve(self, port: _Port, connection: socket.socket, loop: anyio.Lock) -> None:

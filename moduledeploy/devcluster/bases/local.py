@@ -194,6 +194,11 @@ class LocalBases:
         """Installs and uninstalls that took effect on a pod, by its UID; kept after the pod has gone."""
         return self._kubelet.effects.setdefault(uid, Effects())
 
+    @property
+    def connections(self) -> int:
+        """How many connections all simulated Arklets have accepted; each is one call."""
+        return self._ports.accepted
+
     def restart(self, namespace: str, name: str) -> None:
         """Restart the container of a pod; raises KeyError."""
         key = ObjectKey(namespace, name)

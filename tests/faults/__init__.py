@@ -1,0 +1,1 @@
+"""The whole process under faults: controllers as real processes over HTTP, killed, stopped and cut off."""
