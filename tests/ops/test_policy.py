@@ -1,0 +1,221 @@
+"""The optional policies as a real API server decides by them; nothing else evaluates them, so without one nothing is checked."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import pytest
+import yaml
+
+from tests.manifests.api import Api, real_api
+from tests.ops.tools import MANIFESTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.realapi, pytest.mark.timeout(120)]
+POLICIES: Final = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
+MERGE: Final = "application/merge-patch+json"
+CONTROLLER: Final = "system:serviceaccount:moduledeploy-system:moduledeploy"
+ALLOWED: Final = "https://repository.example.com/modules/"
+WAITING: Final = {"koupleless.alipay.com/waiting": "orders-1/1"}
+
+
+@attrs.frozen
+class Server:
+    """The server with all policies, deciding instead of warning."""
+
+    api: Api
+
+    def send(self, method: str, path: str, body: object = None, user: str = "") -> tuple[int, str]:
+        """One request, in somebody's name where one is given; the code and what was said."""
+        connection = http.client.HTTPConnection(self.api.host, self.api.port, timeout=30)
+        headers = {"Content-Type": MERGE if method == "PATCH" else "application/json"}
+        if user:
+            headers |= {"Impersonate-User": user, "Impersonate-Group": "system:authenticated"}
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read()).get("message", "")
+        finally:
+            connection.close()
+
+    def orders(self, url: str = f"{ALLOWED}orders.jar", **spec: Any) -> dict[str, Any]:
+        module = {"name": "orders", "version": "1.0.0", "url": url}
+        return {
+            "apiVersion": "koupleless.alipay.com/v1alpha1",
+            "kind": "ModuleDeployment",
+            "metadata": {"name": "orders", "annotations": WAITING},
+            "spec": {"baseDeploymentName": "base", "pause": True, "template": {"spec": {"module": module}}} | spec,
+        }
+
+    def change(self, body: object, user: str) -> tuple[int, str]:
+        return self.send("PATCH", self.api.path("ModuleDeployment", "orders"), body, user)
+
+    def pod(self, body: object, user: str) -> tuple[int, str]:
+        return self.send("PATCH", f"/api/v1/namespaces/{self.api.namespace}/pods/base", body, user)
+
+
+def parts(name: str) -> Iterator[dict[str, Any]]:
+    yield from yaml.safe_load_all((MANIFESTS / "policy" / f"{name}.yaml").read_text())
+
+
+def grant(server: Server, name: str, user: str, *rules: dict[str, Any]) -> None:
+    role = {"metadata": {"name": name}, "rules": list(rules)}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
+    assert server.send("POST", f"{RBAC}/clusterroles", role)[0] == 201
+    binding = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
+    assert server.send("POST", f"{RBAC}/clusterrolebindings", binding)[0] == 201
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    if "KUBEBUILDER_ASSETS" not in os.environ:
+        pytest.skip("NOT CHECKED on a real API server: set KUBEBUILDER_ASSETS (etcd, kube-apiserver)")
+    with real_api(tmp_path_factory.mktemp("real")) as api:
+        made = Server(api)
+        api.prepare()
+        prepare(made)
+        yield made
+
+
+def prepare(server: Server) -> None:
+    """The policies set to Deny, people with different rights, a base pod, and a rollout that waits."""
+    namespace = server.api.namespace
+    server.send("POST", "/api/v1/namespaces", {"metadata": {"name": "moduledeploy-system"}})
+    server.send("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "default"}})
+    pod = {
+        "metadata": {"name": "base", "labels": {"app": "base"}},
+        "spec": {"containers": [{"name": "base", "image": "base:1"}]},
+    }
+    pod["spec"]["automountServiceAccountToken"] = False  # type: ignore[index]
+    assert server.send("POST", f"/api/v1/namespaces/{namespace}/pods", pod)[0] == 201
+    deployments = {"apiGroups": ["koupleless.alipay.com"], "resources": ["moduledeployments"]}
+    pods = {"apiGroups": [""], "resources": ["pods"]}
+    grant(
+        server, "writer", "writer", deployments | {"verbs": ["create", "update", "patch"]}, pods | {"verbs": ["patch"]}
+    )
+    grant(
+        server,
+        "lead",
+        "lead",
+        deployments | {"verbs": ["patch", "confirm"]},
+        pods | {"verbs": ["patch", "set-module-cap"]},
+    )
+    grant(server, "itself", CONTROLLER, deployments | {"verbs": ["patch"]}, pods | {"verbs": ["patch"]})
+    assert server.send("POST", server.api.path("ModuleDeployment"), server.orders())[0] == 201
+    for name in ("urls", "confirmation", "caps", "controller"):
+        for part in parts(name):
+            if part["kind"] == "ConfigMap":
+                assert server.send("POST", "/api/v1/namespaces/moduledeploy-system/configmaps", part)[0] == 201
+                continue
+            if part["kind"].endswith("Binding"):
+                part["spec"]["validationActions"] = ["Deny"]
+            plural = (
+                "validatingadmissionpolicybindings"
+                if part["kind"].endswith("Binding")
+                else "validatingadmissionpolicies"
+            )
+            code, said = server.send("POST", POLICIES.rsplit("/", 1)[0] + "/" + plural, part)
+            assert code == 201, said
+    wait_in_force(server)
+
+
+def wait_in_force(server: Server) -> None:
+    """Policies count some seconds after they were written."""
+    confirmed = {"spec": {"confirmBatchNum": 9}}
+    probes = (
+        lambda: server.send(
+            "POST", server.api.path("ModuleDeployment") + "?dryRun=All", server.orders("https://x.example/m")
+        ),
+        lambda: server.send(
+            "PATCH", server.api.path("ModuleDeployment", "orders") + "?dryRun=All", confirmed, "writer"
+        ),
+        lambda: server.pod({"metadata": {"labels": {"koupleless.alipay.com/max-module-count": "99"}}}, "writer"),
+        lambda: server.pod({"metadata": {"annotations": {"probe": str(time.monotonic())}}}, CONTROLLER),
+    )
+    for probe in probes:
+        deadline = time.monotonic() + 30
+        while "ValidatingAdmissionPolicy" not in probe()[1]:
+            assert time.monotonic() < deadline, "a policy never came into force"
+            time.sleep(0.3)
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        (f"{ALLOWED}orders.jar", 200),
+        ("https://repository.example.com.evil.example/modules/orders.jar", 403),
+        ("https://repository.example.com/modules/../private/orders.jar", 403),
+        ("https://user:pass@repository.example.com/modules/orders.jar", 403),
+        ("file:///etc/orders.jar", 403),
+    ],
+)
+def test_modules_come_from_where_they_may_come_from(server: Server, url: str, code: int) -> None:
+    body = {"spec": {"template": {"spec": {"module": {"url": url}}}}}
+
+    got, said = server.change(body, "writer")
+
+    assert (got, "not below any of" in said) in {(code, code == 403), (422, False)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": {"pause": False}},
+        {"spec": {"pause": None}},
+        {"spec": {"confirmBatchNum": 1}},
+        {"metadata": {"annotations": {"koupleless.alipay.com/waiting": None}}},
+    ],
+)
+def test_confirming_takes_a_right_of_its_own(server: Server, change: dict[str, Any]) -> None:
+    code, said = server.change(change, "writer")
+
+    assert code == 403
+    assert "writer may not confirm batches of orders" in said
+
+
+def test_who_has_it_confirms(server: Server) -> None:
+    code, said = server.change({"spec": {"pause": False}}, "lead")
+    again = server.change({"spec": {"pause": True}}, "lead")[0]
+
+    assert (code, again) == (200, 200), said
+
+
+@pytest.mark.parametrize("change", [{"spec": {"minReadySeconds": 5}}, {"metadata": {"labels": {"team": "a"}}}])
+def test_everything_else_is_as_it_was(server: Server, change: dict[str, Any]) -> None:
+    assert server.change(change, "writer")[0] == 200
+
+
+def test_a_cap_is_not_changed_on_the_pod(server: Server) -> None:
+    cap = {"metadata": {"labels": {"koupleless.alipay.com/max-module-count": "50"}}}
+
+    assert server.pod(cap, "writer")[0] == 403
+    assert server.pod({"metadata": {"labels": {"team": "a"}}}, "writer")[0] == 200
+    assert server.pod(cap, "lead")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"metadata": {"labels": {"module.koupleless.alipay.com/orders": "true"}}}, 200),
+        ({"metadata": {"labels": {"module.koupleless.alipay.com/orders": None}}}, 200),
+        ({"metadata": {"labels": {"app": "other"}}}, 403),
+        ({"metadata": {"labels": {"app": None}}}, 403),
+        ({"metadata": {"annotations": {"a": "b"}}}, 403),
+        ({"spec": {"activeDeadlineSeconds": 1}}, 403),
+    ],
+)
+def test_the_controller_writes_its_label_on_pods_and_nothing_else(
+    server: Server, change: dict[str, Any], code: int
+) -> None:
+    got, said = server.pod(change, CONTROLLER)
+
+    assert got == code, said
