@@ -12,6 +12,7 @@ from moduledeploy.cli.pictures.forecast import Forecast, Simulation
 from moduledeploy.cli.reading.cluster import view_of
 from moduledeploy.cli.reading.family import family_of
 from moduledeploy.cli.reading.kinds import ReadDeployment
+from moduledeploy.controllers.cluster import INDEXES
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.store import Store
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from moduledeploy.api.cluster import Pod
-    from moduledeploy.controllers.cluster import INDEXES, Stores
+    from moduledeploy.controllers.cluster import Stores
 
 
 def altered(stores: Stores, namespace: str, *, lost: Collection[str] = (), cap: int | None = None) -> Stores:
