@@ -6,11 +6,11 @@ import base64
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from moduledeploy.devcluster import pods, services, workloads
+from moduledeploy.devcluster import pods, roles, services, workloads
 from moduledeploy.devcluster.builtin import BuiltInStrategy
 from moduledeploy.devcluster.builtin_types import NOTATION
 from moduledeploy.devcluster.columns import COLUMNS
-from moduledeploy.devcluster.errors import FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRED, FieldError
+from moduledeploy.devcluster.errors import FORBIDDEN, INVALID, REQUIRED, FieldError
 from moduledeploy.devcluster.events import EVENT_FIELDS, NewEventStrategy, event_fields, event_problems
 from moduledeploy.devcluster.gotypes import Types
 from moduledeploy.devcluster.resources import Resource
@@ -122,65 +122,6 @@ def _slice_changes(new: Object, old: Object) -> list[FieldError]:
     if new.get("addressType") == old.get("addressType"):
         return []
     return [FieldError(INVALID, "addressType", new.get("addressType"), "field is immutable")]
-
-
-def _role_problems(obj: Object) -> list[FieldError]:
-    problems = []
-    for index, rule in enumerate(obj.get("rules") or []):
-        where = f"rules[{index}]"
-        if not rule.get("verbs"):
-            problems.append(FieldError(REQUIRED, f"{where}.verbs", None, "verbs must contain at least one value"))
-        if rule.get("nonResourceURLs"):
-            if obj["kind"] == "Role":
-                detail = "namespaced rules cannot apply to non-resource URLs"
-                problems.append(FieldError(INVALID, f"{where}.nonResourceURLs", rule["nonResourceURLs"], detail))
-            continue
-        if not rule.get("apiGroups"):
-            problems.append(
-                FieldError(REQUIRED, f"{where}.apiGroups", None, "resource rules must supply at least one api group")
-            )
-        if not rule.get("resources"):
-            problems.append(
-                FieldError(REQUIRED, f"{where}.resources", None, "resource rules must supply at least one resource")
-            )
-    return problems
-
-
-def _binding_changes(new: Object, old: Object) -> list[FieldError]:
-    if new.get("roleRef") == old.get("roleRef"):
-        return []
-    return [FieldError(INVALID, "roleRef", new.get("roleRef"), "cannot change roleRef")]
-
-
-def _binding_problems(obj: Object) -> list[FieldError]:
-    problems = []
-    kinds = ("ClusterRole", "Role") if obj["kind"] == "RoleBinding" else ("ClusterRole",)
-    if obj["roleRef"].get("kind") not in kinds:
-        detail = "supported values: " + ", ".join(f'"{kind}"' for kind in kinds)
-        problems.append(FieldError(NOT_SUPPORTED, "roleRef.kind", obj["roleRef"].get("kind"), detail))
-    if not obj["roleRef"].get("name"):
-        problems.append(FieldError(REQUIRED, "roleRef.name"))
-    for index, subject in enumerate(obj.get("subjects") or []):
-        where = f"subjects[{index}]"
-        if subject.get("kind") not in ("Group", "ServiceAccount", "User"):
-            detail = 'supported values: "Group", "ServiceAccount", "User"'
-            problems.append(FieldError(NOT_SUPPORTED, f"{where}.kind", subject.get("kind"), detail))
-        if not subject.get("name"):
-            problems.append(FieldError(REQUIRED, f"{where}.name"))
-        if (
-            subject.get("kind") == "ServiceAccount"
-            and not subject.get("namespace")
-            and obj["kind"] == "ClusterRoleBinding"
-        ):
-            problems.append(FieldError(REQUIRED, f"{where}.namespace"))
-    return problems
-
-
-def _default_binding(obj: Object) -> None:
-    obj["roleRef"]["apiGroup"] = obj["roleRef"].get("apiGroup") or "rbac.authorization.k8s.io"
-    for subject in obj.get("subjects") or []:
-        if subject.get("kind") in ("User", "Group"):
-            subject.setdefault("apiGroup", "rbac.authorization.k8s.io")
 
 
 def _namespace_fields(obj: Object) -> dict[str, str]:
@@ -424,7 +365,12 @@ def _access() -> Iterator[Resource]:
     group = "rbac.authorization.k8s.io"
     for plural, kind, namespaced in (("clusterroles", "ClusterRole", False), ("roles", "Role", True)):
         yield _kind(
-            group, plural, kind, namespaced=namespaced, name_rule="path-segment", rules={"problems": _role_problems}
+            group,
+            plural,
+            kind,
+            namespaced=namespaced,
+            name_rule="path-segment",
+            rules={"problems": roles.role_problems},
         )
     for plural, kind, namespaced in (
         ("clusterrolebindings", "ClusterRoleBinding", False),
@@ -438,9 +384,9 @@ def _access() -> Iterator[Resource]:
             name_rule="path-segment",
             rules={
                 "struct": TYPES.structs["RoleBinding"],
-                "defaults": _default_binding,
-                "changes": _binding_changes,
-                "problems": _binding_problems,
+                "defaults": roles.default_binding,
+                "changes": roles.binding_changes,
+                "problems": roles.binding_problems,
             },
         )
     reviews = (

@@ -21,12 +21,11 @@ from moduledeploy.runtime.log import configure_logging
 from moduledeploy.runtime.metrics import Metrics
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskStatus
-
     from moduledeploy.kube.resources import ObjectKey
 
 _WORKERS: Final = 16
 _PASS_TIMEOUT_S: Final = 60.0
+_ANSWER_TIMEOUT_S: Final = 10.0
 
 
 async def run_bases(
@@ -40,37 +39,35 @@ async def run_bases(
     """Play kubelet and Arklet for base pods until SIGTERM or SIGINT; one line on standard output tells it is ready.
 
     With a label selector every pod it selects is played, without one every pod of a ReplicaSet, but none whose address
-    is a real kubelet's.  Raises `ConfigError` without a usable kubeconfig.
+    is a real kubelet's.  Raises
+    `ConfigError` without a usable kubeconfig, `ApiError` where the server doesn't answer.
     """
     configure_logging(level="warning", output="text")
     allow_many_sockets()
     metrics, clock = Metrics(), SystemClock()
     credentials = await load_credentials(kubeconfig=kubeconfig)
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_end_on_signal, tasks.cancel_scope)
         async with (
             Transport(credentials=credentials, user_agent="moduledeploy-devbases", metrics=metrics.client) as transport,
             ArkletPorts() as ports,
-            anyio.create_task_group() as tasks,
         ):
+            await transport.request("GET", "/version", timeout_s=_ANSWER_TIMEOUT_S, max_tries=1)
             cluster = RemoteCluster(transport=transport, metrics=metrics, selector=selector, nodes=nodes, clock=clock)
             addresses = AddressPool(reuse=reuse_addresses)
             kubelet = Kubelet(
                 cluster=cluster, ports=ports, clock=clock, start_delay_s=start_delay_s, addresses=addresses
             )
-            await tasks.start(_play, cluster, kubelet, metrics)
-            sys.stdout.write(f"bases ready on {credentials.host}\n")
-            sys.stdout.flush()
-            await anext(aiter(signals))
-            tasks.cancel_scope.cancel()
+            await _play(cluster, kubelet, metrics, started=f"bases ready on {credentials.host}\n")
 
 
-async def _play(
-    cluster: RemoteCluster,
-    kubelet: Kubelet,
-    metrics: Metrics,
-    *,
-    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
-) -> None:
+async def _end_on_signal(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        await anext(aiter(signals))
+        scope.cancel()
+
+
+async def _play(cluster: RemoteCluster, kubelet: Kubelet, metrics: Metrics, *, started: str) -> None:
     queue: Queue[ObjectKey] = Queue(name="bases", metrics=metrics.queue)
 
     async def sync(key: ObjectKey) -> Done | RequeueAfter:
@@ -80,5 +77,6 @@ async def _play(
 
     async with anyio.create_task_group() as tasks:
         await tasks.start(cluster.run, queue.add)
-        task_status.started()
+        sys.stdout.write(started)
+        sys.stdout.flush()
         await run_workers(queue, sync, count=_WORKERS, timeout_s=_PASS_TIMEOUT_S, metrics=metrics.reconcile)

@@ -1,0 +1,76 @@
+"""Rules of roles and their bindings.
+
+Follows pkg/apis/rbac/v1/defaults.go and pkg/apis/rbac/validation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moduledeploy.devcluster.errors import INVALID, NOT_SUPPORTED, REQUIRED, FieldError
+
+if TYPE_CHECKING:
+    from moduledeploy.devcluster.storage import Object
+
+
+def role_problems(obj: Object) -> list[FieldError]:
+    """What a Role or ClusterRole can't be."""
+    problems = []
+    for index, rule in enumerate(obj.get("rules") or []):
+        where = f"rules[{index}]"
+        if not rule.get("verbs"):
+            problems.append(FieldError(REQUIRED, f"{where}.verbs", None, "verbs must contain at least one value"))
+        if rule.get("nonResourceURLs"):
+            if obj["kind"] == "Role":
+                detail = "namespaced rules cannot apply to non-resource URLs"
+                problems.append(FieldError(INVALID, f"{where}.nonResourceURLs", rule["nonResourceURLs"], detail))
+            continue
+        if not rule.get("apiGroups"):
+            problems.append(
+                FieldError(REQUIRED, f"{where}.apiGroups", None, "resource rules must supply at least one api group")
+            )
+        if not rule.get("resources"):
+            problems.append(
+                FieldError(REQUIRED, f"{where}.resources", None, "resource rules must supply at least one resource")
+            )
+    return problems
+
+
+def binding_problems(obj: Object) -> list[FieldError]:
+    """What a binding can't be."""
+    problems = []
+    kinds = ("ClusterRole", "Role") if obj["kind"] == "RoleBinding" else ("ClusterRole",)
+    if obj["roleRef"].get("kind") not in kinds:
+        detail = "supported values: " + ", ".join(f'"{kind}"' for kind in kinds)
+        problems.append(FieldError(NOT_SUPPORTED, "roleRef.kind", obj["roleRef"].get("kind"), detail))
+    if not obj["roleRef"].get("name"):
+        problems.append(FieldError(REQUIRED, "roleRef.name"))
+    for index, subject in enumerate(obj.get("subjects") or []):
+        where = f"subjects[{index}]"
+        if subject.get("kind") not in ("Group", "ServiceAccount", "User"):
+            detail = 'supported values: "Group", "ServiceAccount", "User"'
+            problems.append(FieldError(NOT_SUPPORTED, f"{where}.kind", subject.get("kind"), detail))
+        if not subject.get("name"):
+            problems.append(FieldError(REQUIRED, f"{where}.name"))
+        if (
+            subject.get("kind") == "ServiceAccount"
+            and not subject.get("namespace")
+            and obj["kind"] == "ClusterRoleBinding"
+        ):
+            problems.append(FieldError(REQUIRED, f"{where}.namespace"))
+    return problems
+
+
+def binding_changes(new: Object, old: Object) -> list[FieldError]:
+    """A binding's role stays."""
+    if new.get("roleRef") == old.get("roleRef"):
+        return []
+    return [FieldError(INVALID, "roleRef", new.get("roleRef"), "cannot change roleRef")]
+
+
+def default_binding(obj: Object) -> None:
+    """The API group of the role and of users and groups."""
+    obj["roleRef"]["apiGroup"] = obj["roleRef"].get("apiGroup") or "rbac.authorization.k8s.io"
+    for subject in obj.get("subjects") or []:
+        if subject.get("kind") in ("User", "Group"):
+            subject.setdefault("apiGroup", "rbac.authorization.k8s.io")
