@@ -39,20 +39,18 @@ async def run_bases(
     """Play kubelet and Arklet for base pods until SIGTERM or SIGINT; one line on standard output tells it is ready.
 
     With a label selector every pod it selects is played, without one every pod of a ReplicaSet, but none whose address
-    is a real kubelet's.  Raises
-    `ConfigError` without a usable kubeconfig, `ApiError` where the server doesn't answer.
+    is a real kubelet's.  Raises `ConfigError` without a usable kubeconfig, `ApiError` where the server doesn't answer.
     """
     configure_logging(level="warning", output="text")
     allow_many_sockets()
     metrics, clock = Metrics(), SystemClock()
     credentials = await load_credentials(kubeconfig=kubeconfig)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_end_on_signal, tasks.cancel_scope)
-        async with (
-            Transport(credentials=credentials, user_agent="moduledeploy-devbases", metrics=metrics.client) as transport,
-            ArkletPorts() as ports,
-        ):
-            await transport.request("GET", "/version", timeout_s=_ANSWER_TIMEOUT_S, max_tries=1)
+    async with Transport(
+        credentials=credentials, user_agent="moduledeploy-devbases", metrics=metrics.client
+    ) as transport:
+        await transport.request("GET", "/version", timeout_s=_ANSWER_TIMEOUT_S, max_tries=1)
+        async with anyio.create_task_group() as tasks, ArkletPorts() as ports:
+            tasks.start_soon(_end_on_signal, tasks.cancel_scope)
             cluster = RemoteCluster(transport=transport, metrics=metrics, selector=selector, nodes=nodes, clock=clock)
             addresses = AddressPool(reuse=reuse_addresses)
             kubelet = Kubelet(

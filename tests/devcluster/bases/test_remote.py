@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -92,3 +94,15 @@ async def test_with_a_selector_any_pod_it_selects_is_played(cluster: DevCluster,
 
     assert cluster.api.get("pods", "other", "shop")["status"]["phase"] == "Pending"
     assert cluster.api.find("nodes", "elsewhere")
+
+
+async def test_a_server_that_does_not_answer_is_told_at_once(cluster: DevCluster, tmp_path: Path) -> None:
+    kubeconfig = cluster.write_kubeconfig(tmp_path / "kubeconfig")
+    kubeconfig.write_text(kubeconfig.read_text().replace(str(cluster.port), "9"))
+
+    command = [sys.executable, "-m", "moduledeploy", "devbases", "--kubeconfig", str(kubeconfig)]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    _, said = await process.communicate()
+
+    assert process.returncode == 1
+    assert b"Cannot connect to host 127.0.0.1:9" in said
