@@ -32,6 +32,7 @@ from moduledeploy.controllers.counters import RolloutCounters
 from moduledeploy.controllers.facts import BaseKey, FamilyKey
 from moduledeploy.controllers.rollout import RolloutController
 from moduledeploy.controllers.rows import RowSource
+from moduledeploy.controllers.statuses import StatusWriter
 from moduledeploy.kube.config import is_in_cluster, load_credentials
 from moduledeploy.kube.consistency import WrittenVersions
 from moduledeploy.kube.errors import ApiError, Forbidden, KubeError, NotFound, Unreachable
@@ -372,12 +373,20 @@ class _Process:
             metrics=self.metrics.events,
             clock=self.clock,
         )
-        rollout = RolloutController(
+        written: WrittenVersions[FamilyKey] = WrittenVersions(metrics=self.metrics.informer)
+        statuses = StatusWriter(
             cluster=cluster,
             writer=writer,
             recorder=recorder,
-            written=WrittenVersions(metrics=self.metrics.informer),
+            written=written,
             counters=RolloutCounters(self.metrics.rollout),
+            clock=self.clock,
+        )
+        rollout = RolloutController(
+            cluster=cluster,
+            writer=writer,
+            statuses=statuses,
+            written=written,
             clock=self.clock,
             url_schemes=self.settings.url_schemes,
         )

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from moduledeploy.controllers.audit import AuditSchedule
     from moduledeploy.controllers.cluster import Cluster
     from moduledeploy.controllers.execute import Writer
-    from moduledeploy.controllers.rollout import Recorder
+    from moduledeploy.controllers.statuses import Recorder
     from moduledeploy.kube.consistency import WrittenVersions
     from moduledeploy.runtime.clock import Clock
 

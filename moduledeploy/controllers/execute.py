@@ -52,7 +52,7 @@ def without_nulls(value: Any) -> Any:  # noqa: ANN401  # any JSON
 class Executor:
     """Carries out the actions of one plan.
 
-    `written` is told the version of every write, `assumed` every place in the pool that a created Module takes.
+    `written` is told the version of every write.
     """
 
     view: View
@@ -64,22 +64,16 @@ class Executor:
     replica_sets: Store[ModuleReplicaSet]
     writer: Writer
     written: Callable[[Resource, str], None]
-    assumed: Callable[[str, str, str], None]
     is_parent_gone: bool = False
 
     async def run(self, planned: Iterable[actions.Action]) -> None:
-        """Carry them out in order; the first that fails ends the pass, and what was assumed for the rest is taken back."""
+        """Carry them out in order; the first that fails ends the pass."""
         todo = list(planned)
-        creations = [action for action in todo if isinstance(action, actions.CreateModule)]
-        try:
-            for action in todo:
-                if not isinstance(action, actions.CreateModule | actions.DeleteModule):
-                    await self._parent_or_revision(action)
-            await self._in_waves([action for action in todo if isinstance(action, actions.DeleteModule)], LARGEST_WAVE)
-            await self._in_waves(creations, 1)
-        finally:
-            for action in creations:
-                self.assumed(action.base_uid, action.revision.template.module.name, action.name)
+        for action in todo:
+            if not isinstance(action, actions.CreateModule | actions.DeleteModule):
+                await self._parent_or_revision(action)
+        await self._in_waves([action for action in todo if isinstance(action, actions.DeleteModule)], LARGEST_WAVE)
+        await self._in_waves([action for action in todo if isinstance(action, actions.CreateModule)], 1)
 
     async def _parent_or_revision(self, action: actions.Action) -> None:
         match action:

@@ -1,0 +1,204 @@
+"""Status of families: written whole when it changed, counts alone at most once a second, with an event per transition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import attrs
+import structlog
+
+from moduledeploy.api import names
+from moduledeploy.api.encode import encode_deployment_status, encode_replica_set_status
+from moduledeploy.api.kinds import ModuleDeployment, ModuleReplicaSet
+from moduledeploy.api.status import Condition, Deadline, DeploymentStatus, ReplicaSetStatus
+from moduledeploy.controllers.execute import without_nulls
+from moduledeploy.controllers.facts import FamilyKey
+from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS
+from moduledeploy.kube.errors import NotFound
+from moduledeploy.kube.events import EventType, Reference
+from moduledeploy.kube.resources import ObjectKey
+from moduledeploy.rollout.slots import Mark
+from moduledeploy.rollout.transitions import EventFact
+
+if TYPE_CHECKING:
+    from moduledeploy.api.fields import DecodeError
+    from moduledeploy.controllers.cluster import Cluster
+    from moduledeploy.controllers.execute import Writer
+    from moduledeploy.kube.consistency import WrittenVersions
+    from moduledeploy.kube.resources import Resource
+    from moduledeploy.rollout.plan import Plan
+    from moduledeploy.rollout.view import View
+    from moduledeploy.runtime.clock import Clock
+
+_log: Final = structlog.get_logger()
+STATUS_INTERVAL_S: Final = 1.0  # status that only counts on is written at most this often
+INVALID_SPEC: Final = "InvalidSpec"
+NEVER: Final = float("-inf")
+
+
+class Recorder(Protocol):
+    """Where events go; never waits, never fails."""
+
+    def event(
+        self,
+        *,
+        regarding: Reference,
+        type: EventType,  # noqa: A002  # the API's word
+        reason: str,
+        action: str,
+        note: str,
+    ) -> None: ...
+
+
+class Counters(Protocol):
+    """Metrics that passes move."""
+
+    def observe_pass(self, before: DeploymentStatus, after: DeploymentStatus, now: float) -> None: ...
+
+
+@attrs.define(kw_only=True)
+class StatusWriter:
+    """Writes what passes found out about families, and tells the events that go with it."""
+
+    cluster: Cluster
+    writer: Writer
+    recorder: Recorder
+    written: WrittenVersions[FamilyKey]
+    counters: Counters
+    clock: Clock
+    _written_at: dict[FamilyKey, float] = attrs.field(factory=dict, init=False)
+
+    def forget(self, key: FamilyKey) -> None:
+        """The family is gone."""
+        self._written_at.pop(key, None)
+
+    async def write(
+        self, key: FamilyKey, parent: ModuleDeployment | ModuleReplicaSet, view: View, made: Plan
+    ) -> float | None:
+        """Write the status if it changed; counts alone at most once a second: then returns after how many seconds."""
+        if isinstance(parent, ModuleReplicaSet):
+            await self._write_replica_set_status(key, parent, made.status)
+            return None
+        body = without_nulls(encode_deployment_status(made.status))
+        if body == without_nulls(parent.status):
+            return None
+        now = self.clock.monotonic()
+        if (
+            not _is_urgent(view.parent.status, made.status)
+            and now < self._written_at.get(key, NEVER) + STATUS_INTERVAL_S
+        ):
+            return self._written_at[key] + STATUS_INTERVAL_S - now
+        self._written_at[key] = now
+        try:
+            await self._patch_status(key, MODULE_DEPLOYMENTS, encode_deployment_status(made.status))
+        except NotFound:
+            return None  # deleted meanwhile; its deletion is a change of its own
+        self.counters.observe_pass(view.parent.status, made.status, self.clock.wall())
+        self._emit(key, parent.metadata.uid, made.events)
+        await self._write_revisions_status(key, view)
+        return None
+
+    async def _write_revisions_status(self, key: FamilyKey, view: View) -> None:
+        """Counts of the family's ModuleReplicaSets, together with those of their ModuleDeployment."""
+        for revision_name in view.revisions:
+            replica_set = self.cluster.stores.replica_sets.get(ObjectKey(key.namespace, revision_name))
+            if replica_set is None:
+                continue
+            modules = view.slots.of_revision(revision_name).values()
+            started = [module for module in modules if module.is_started]
+            status = ReplicaSetStatus(
+                observed_generation=replica_set.metadata.generation,
+                replicas=len(modules),
+                ready=len(started),
+                available=sum(view.slots.is_marked(module.base_uid, Mark.AVAILABLE) for module in started),
+                selector=f"{names.REPLICA_SET_LABEL}={revision_name}",
+            )
+            await self._patch_replica_set(key, replica_set, status)
+
+    async def _write_replica_set_status(
+        self, key: FamilyKey, replica_set: ModuleReplicaSet, status: DeploymentStatus
+    ) -> None:
+        counts = status.counts
+        await self._patch_replica_set(
+            key,
+            replica_set,
+            ReplicaSetStatus(
+                observed_generation=replica_set.metadata.generation,
+                replicas=counts.replicas,
+                ready=counts.ready,
+                available=counts.available,
+                selector=status.selector,
+                conditions=_without_times(status.conditions),
+            ),
+        )
+
+    async def _patch_replica_set(self, key: FamilyKey, replica_set: ModuleReplicaSet, status: ReplicaSetStatus) -> None:
+        body = encode_replica_set_status(status)
+        if without_nulls(body) != without_nulls(replica_set.status):
+            where = FamilyKey(names.MODULE_REPLICA_SET, key.namespace, replica_set.metadata.name)
+            try:
+                await self._patch_status(where, MODULE_REPLICA_SETS, body)
+            except NotFound:
+                return  # deleted meanwhile
+
+    async def _patch_status(self, key: FamilyKey, resource: Resource, status: dict[str, Any]) -> None:
+        where = ObjectKey(key.namespace, key.name)
+        wrote = await self.writer.patch(resource, where, {"status": status}, subresource="status")
+        self.written.wrote(key, resource, wrote.resource_version)
+
+    async def refuse(self, key: FamilyKey, parent: ModuleDeployment | ModuleReplicaSet, error: DecodeError) -> None:
+        """Say what is wrong with a spec that the CRD let through (or was not there to refuse); nothing else is touched."""
+        now = round(self.clock.wall(), 6)
+        condition = Condition(
+            type="Progressing",
+            status=False,
+            reason=INVALID_SPEC,
+            message=str(error),
+            transition_at=now,
+            observed_generation=parent.metadata.generation,
+        )
+        shown = parent.status.get("conditions") or []
+        if any(item.get("reason") == INVALID_SPEC and item.get("message") == str(error) for item in shown):
+            return
+        resource = MODULE_DEPLOYMENTS if isinstance(parent, ModuleDeployment) else MODULE_REPLICA_SETS
+        status = encode_deployment_status(DeploymentStatus(conditions=(condition,), message=str(error)))
+        fields = {"conditions": status["conditions"]}
+        if isinstance(parent, ModuleDeployment):
+            fields["message"] = str(error)
+        await self._patch_status(key, resource, fields)
+        fact = EventFact(reason=INVALID_SPEC, action="Decode", note=str(error), is_warning=True)
+        self._emit(key, parent.metadata.uid, (fact,))
+
+    def _emit(self, key: FamilyKey, uid: str, facts: tuple[EventFact, ...]) -> None:
+        for fact in facts:
+            _log.info("rollout event", reason=fact.reason, note=fact.note)
+            self.recorder.event(
+                regarding=Reference(
+                    api_version=names.API_VERSION, kind=key.kind, namespace=key.namespace, name=key.name, uid=uid
+                ),
+                type="Warning" if fact.is_warning else "Normal",
+                reason=fact.reason,
+                action=fact.action,
+                note=fact.note,
+            )
+
+
+def _is_urgent(before: DeploymentStatus, after: DeploymentStatus) -> bool:
+    """More than counts changed: where the rollout stands, a condition's status, or the generation that was seen."""
+
+    def essence(status: DeploymentStatus) -> tuple[object, ...]:
+        release = status.release
+        shown = (
+            None if release is None else attrs.evolve(release, deadline=Deadline(progressed_at=0.0), peak_available=0)
+        )
+        conditions = tuple((item.type, item.status, item.reason) for item in status.conditions)
+        return shown, conditions, status.observed_generation, status.collision_count
+
+    return essence(before) != essence(after)
+
+
+def _without_times(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """A bare ModuleReplicaSet shows no conditions of a rollout but what keeps it from acting."""
+    return tuple(
+        attrs.evolve(item, transition_at=0.0) for item in conditions if item.type in ("Conflict", "ReplicaFailure")
+    )
