@@ -28,7 +28,7 @@ from moduledeploy.controllers.facts import (
     placement_base,
 )
 from moduledeploy.kube.resources import ObjectKey
-from moduledeploy.placement.bases import Base
+from moduledeploy.placement.bases import Base, Obstacle
 from moduledeploy.placement.pool import Pool
 from moduledeploy.rollout.converge import Route
 from moduledeploy.rollout.slots import BaseFacts, Slots
@@ -131,7 +131,8 @@ INDEXES: Final[Mapping[str, Mapping[str, Callable[[Any], Iterable[str]]]]] = {
 class Cluster:
     """Pools by base Deployment and slots by family.
 
-    `waiting` are families that a new or freed base would help; `followers` those that name a base Deployment.
+    `waiting` are families that a new or freed base would help; `followers` those that name a base Deployment; `bad_caps` are
+    pods by UID, with name and label, whose label max-module-count is no number.
     """
 
     stores: Stores
@@ -140,6 +141,7 @@ class Cluster:
     pools: dict[PoolKey, Pool] = attrs.field(factory=dict)
     waiting: defaultdict[PoolKey, set[FamilyKey]] = attrs.field(factory=lambda: defaultdict(set))
     followers: defaultdict[PoolKey, set[FamilyKey]] = attrs.field(factory=lambda: defaultdict(set))
+    bad_caps: defaultdict[PoolKey, dict[str, tuple[str, str]]] = attrs.field(factory=lambda: defaultdict(dict))
     _seats: dict[str, tuple[PoolKey, Base]] = attrs.field(factory=dict)
     _homes: dict[str, FamilyKey] = attrs.field(factory=dict)
     _followed: dict[FamilyKey, PoolKey] = attrs.field(factory=dict)
@@ -337,9 +339,14 @@ class Cluster:
                 pool.add_module(meta.uid, module.spec.module.name, module.metadata.name)
         deployment = self.stores.base_deployments.get(ObjectKey(*key))
         default_cap = deployment.metadata.label(names.CAP_LABEL) if deployment else None
+        label = meta.label(names.CAP_LABEL)
         base = placement_base(pod, default_cap, is_newest=is_newest)
         if old != (key, base):
             self._seats[meta.uid] = (key, base)
+            if base.obstacle is Obstacle.BAD_CAP_LABEL:
+                self.bad_caps[key][meta.uid] = (meta.name, (default_cap if label is None else label) or "")
+            else:
+                self.bad_caps[key].pop(meta.uid, None)
             pool.set_base(base)
             self._wake(key)
 
@@ -348,6 +355,7 @@ class Cluster:
         seat = self._seats.pop(uid, None)
         if seat is None:
             return
+        self.bad_caps[seat[0]].pop(uid, None)
         pool = self.pool(seat[0])
         pool.remove_base(uid)
         for module in self.stores.modules.by_index("base", uid):

@@ -103,6 +103,7 @@ class RolloutController:
             for action in made.actions
             if isinstance(action, CreateModule)
         ]
+        self.statuses.warn_of_caps(pool_key)
         self._wait_for_bases(key, pool_key, waits=made.lacks_base)
         return await self._carry_out(key, parent_object, view, pool_key, made)
 

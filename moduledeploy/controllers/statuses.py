@@ -12,7 +12,7 @@ from moduledeploy.api.encode import encode_deployment_status, encode_replica_set
 from moduledeploy.api.kinds import ModuleDeployment, ModuleReplicaSet
 from moduledeploy.api.status import Condition, Deadline, DeploymentStatus, ReplicaSetStatus
 from moduledeploy.controllers.execute import without_nulls
-from moduledeploy.controllers.facts import FamilyKey
+from moduledeploy.controllers.facts import FamilyKey, PoolKey
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS
 from moduledeploy.kube.errors import NotFound
 from moduledeploy.kube.events import EventType, Reference
@@ -66,11 +66,26 @@ class StatusWriter:
     written: WrittenVersions[FamilyKey]
     counters: Counters
     clock: Clock
+    _warned: set[tuple[str, str]] = attrs.field(factory=set, init=False)
     _written_at: dict[FamilyKey, float] = attrs.field(factory=dict, init=False)
 
     def forget(self, key: FamilyKey) -> None:
         """The family is gone."""
         self._written_at.pop(key, None)
+
+    def warn_of_caps(self, pool: PoolKey) -> None:
+        """Say once of each base pod, for each value, that its label is no number and that it takes no new module."""
+        for uid, (name, label) in self.cluster.bad_caps[pool].items():
+            if (uid, label) in self._warned:
+                continue
+            self._warned.add((uid, label))
+            self.recorder.event(
+                regarding=Reference(api_version="v1", kind="Pod", namespace=pool.namespace, name=name, uid=uid),
+                type="Warning",
+                reason="InvalidModuleCap",
+                action="Place",
+                note=f"label {names.CAP_LABEL} is {label!r}, no number from 0: no new module comes here until it is mended",
+            )
 
     async def write(
         self, key: FamilyKey, parent: ModuleDeployment | ModuleReplicaSet, view: View, made: Plan
