@@ -51,7 +51,6 @@ class ManualClock:
             return
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-
         def wake() -> None:
             if not woken.done():
                 woken.set_result(None)

@@ -7,6 +7,7 @@ one injected registry. Series with a closed set of label values exist from the s
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
@@ -228,60 +229,42 @@ class InformerMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         kind = ["kind"]
-        self.objects = Gauge("moduledeploy_cache_objects", "Objects in the cache.", kind, registry=registry)
-        self.version = Gauge(
+        gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
+        self.objects = gauge("moduledeploy_cache_objects", "Objects in the cache.", kind)
+        self.version = gauge(
             "informer_store_resource_version",
             "The resourceVersion up to which the cache is complete.",
             ["name", "group", "version", "resource"],
-            registry=registry,
         )
-        self.synced = Gauge("moduledeploy_cache_synced", "1 once the cache was filled.", kind, registry=registry)
-        self.lists = Counter(
-            "moduledeploy_lists_total",
-            "Complete reads of a kind, as a stream or in pages, by result.",
-            [*kind, "mode", "result"],
-            registry=registry,
+        self.synced = gauge("moduledeploy_cache_synced", "1 once the cache was filled.", kind)
+        self.lists = counter(
+            "moduledeploy_lists_total", "Complete reads of a kind, streamed or paged.", [*kind, "mode", "result"]
         )
-        self.list_duration = Histogram(
-            "moduledeploy_list_duration_seconds",
-            "Time of one complete read of a kind.",
-            kind,
-            buckets=_LIST_BUCKETS,
-            registry=registry,
+        self.list_duration = _duration(
+            "moduledeploy_list_duration_seconds", "Time of one complete read of a kind.", kind, _LIST_BUCKETS, registry
         )
-        self.watches = Counter("moduledeploy_watches_total", "Watches opened.", kind, registry=registry)
-        self.short_watches = Counter(
-            "moduledeploy_short_watches_total", "Watches that ended within a second, empty.", kind, registry=registry
+        self.watches = counter("moduledeploy_watches_total", "Watches opened.", kind)
+        self.short_watches = counter(
+            "moduledeploy_short_watches_total", "Watches that ended within a second, empty.", kind
         )
-        self.watch_duration = Histogram(
-            "moduledeploy_watch_duration_seconds", "Life of a watch.", kind, buckets=_WATCH_BUCKETS, registry=registry
+        self.watch_duration = _duration(
+            "moduledeploy_watch_duration_seconds", "Life of a watch.", kind, _WATCH_BUCKETS, registry
         )
-        self.restarts = Counter(
-            "moduledeploy_watch_restarts_total", "Watches opened again, by why.", [*kind, "reason"], registry=registry
+        self.restarts = counter("moduledeploy_watch_restarts_total", "Watches opened again, by why.", [*kind, "reason"])
+        self.events = counter("moduledeploy_watch_events_total", "Events of watches.", [*kind, "type"])
+        self.dropped = counter(
+            "moduledeploy_watch_dropped_events_total", "Objects and events left out, by why.", [*kind, "reason"]
         )
-        self.events = Counter(
-            "moduledeploy_watch_events_total", "Events of watches.", [*kind, "type"], registry=registry
-        )
-        self.dropped = Counter(
-            "moduledeploy_watch_dropped_events_total",
-            "Objects and events that were left out, by why.",
-            [*kind, "reason"],
-            registry=registry,
-        )
-        self.last_activity = Gauge(
+        self.last_activity = gauge(
             "moduledeploy_watch_last_activity_timestamp_seconds",
             "When the server last sent something for this kind.",
             kind,
-            registry=registry,
         )
-        self.handler_errors = Counter(
-            "moduledeploy_handler_errors_total", "Changes whose handler failed.", [*kind, "handler"], registry=registry
+        self.handler_errors = counter(
+            "moduledeploy_handler_errors_total", "Changes whose handler failed.", [*kind, "handler"]
         )
-        self.stale_skips = Counter(
-            "moduledeploy_consistency_skips_total",
-            "Passes put off because the cache had not seen an own write yet.",
-            kind,
-            registry=registry,
+        self.stale_skips = counter(
+            "moduledeploy_consistency_skips_total", "Passes put off: the cache had not seen an own write yet.", kind
         )
 
 
