@@ -307,7 +307,9 @@ def _cache() -> Any:
 
 
 def _restarts() -> Any:
-    shown = f"sum by (kind, reason) (increase(moduledeploy_watch_restarts_total{{{POD}}}[$__rate_interval]))"
+    shown = (
+        f"sum by (kind, reason) (increase(moduledeploy_watch_restarts_total{{{POD}}}[$__rate_interval])) or vector(0)"
+    )
     return _stacked(
         "Watches opened again",
         "Servers end watches after minutes; other reasons are rare.",

@@ -1,0 +1,262 @@
+"""A real Prometheus scrapes two real controllers through rollouts, a confirmation, a failure, lost bases and a failover.
+
+Then every rule is evaluated and every query of every panel answered: none is empty, none is refused, and what they say is what
+the API says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+import anyio
+import attrs
+import pytest
+import yaml
+
+from moduledeploy.devcluster.bases.local import LocalBases, declares_arklet
+from moduledeploy.devcluster.cluster import DevCluster
+from tests.ops.test_least_privilege import GROUP, People, write
+from tests.ops.test_monitoring import BOARDS, expressions
+from tests.ops.tools import MANIFESTS, MONITORING, run, tool
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+SAMPLES: Final = MANIFESTS / "samples"
+# What Grafana puts in the place of its variables.
+VARIABLES: Final = {"$__rate_interval": "30s", "$namespace": ".*", "$moduledeployment": ".*", "$job": ".*"}
+LEADING: Final = 'leader_election_master_status{name="moduledeploy"}'
+
+
+def free_ports(number: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(number)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    found = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return found
+
+
+@attrs.frozen
+class Prometheus:
+    """The running server."""
+
+    url: str
+
+    async def get(self, path: str, **parameters: str) -> dict[str, Any]:
+        async with aiohttp.ClientSession() as session, session.get(self.url + path, params=parameters) as answer:
+            found: dict[str, Any] = await answer.json()
+            return found
+
+    async def query(self, expression: str) -> list[dict[str, Any]]:
+        """The result now; an AssertionError with Prometheus' words where the query is refused."""
+        answer = await self.get("/api/v1/query", query=expression)
+        assert answer["status"] == "success", f"{expression}: {answer.get('error')}"
+        found: list[dict[str, Any]] = answer["data"]["result"]
+        return found
+
+    async def value(self, expression: str) -> float | None:
+        found = await self.query(expression)
+        return float(found[0]["value"][1]) if found else None
+
+    async def wait(self, expression: str, value: float, at_most_s: float = 60.0) -> None:
+        for _ in range(int(at_most_s / 0.25)):
+            if await self.value(expression) == value:
+                return
+            await asyncio.sleep(0.25)
+        pytest.fail(f"{expression} never was {value}, but {await self.value(expression)}")
+
+
+@asynccontextmanager
+async def process(log: Path, *command: str) -> AsyncIterator[anyio.abc.Process]:
+    async with await anyio.open_file(log, "wb") as output:
+        started = await anyio.open_process(command, stdout=output.wrapped, stderr=output.wrapped)
+        try:
+            yield started
+        finally:
+            if started.returncode is None:
+                started.terminate()
+            with anyio.move_on_after(30, shield=True):
+                await started.wait()
+            await started.aclose()
+
+
+@asynccontextmanager
+async def prometheus(folder: Path, targets: list[int]) -> AsyncIterator[Prometheus]:
+    (port,) = free_ports(1)
+    scraped = [
+        {"targets": [f"127.0.0.1:{port}"], "labels": {"pod": f"moduledeploy-{at}"}} for at, port in enumerate(targets)
+    ]
+    config = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(MONITORING / "rules.yaml")],
+        "scrape_configs": [{"job_name": "moduledeploy", "honor_labels": True, "static_configs": scraped}],
+    }
+    file = write(folder / "prometheus.yml", yaml.safe_dump(config))
+    storage, listen = f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"
+    async with process(folder / "prometheus.log", tool("prometheus"), f"--config.file={file}", storage, listen):
+        server = Prometheus(f"http://127.0.0.1:{port}")
+        for _ in range(100):
+            try:
+                await server.get("/api/v1/query", query="1")
+            except aiohttp.ClientError:  # not listening, or not ready yet
+                await asyncio.sleep(0.1)
+            else:
+                break
+        yield server
+
+
+def controller(kubeconfig: Path, metrics: int) -> list[str]:
+    command = [sys.executable, "-m", "moduledeploy", "run", "--kubeconfig", str(kubeconfig), "--url-schemes", "file"]
+    command += ["--leader-election", "--lease-namespace", "default", "--health-address", "127.0.0.1:0"]
+    return [*command, "--metrics-address", f"127.0.0.1:{metrics}"]
+
+
+@attrs.frozen
+class Stage:
+    """Everything that runs."""
+
+    people: People
+    prometheus: Prometheus
+    controllers: dict[str, anyio.abc.Process]
+    ports: list[int]
+
+
+@asynccontextmanager
+async def stage(folder: Path) -> AsyncIterator[Stage]:
+    ports = free_ports(2)
+    async with AsyncExitStack() as stack:
+        cluster = await stack.enter_async_context(DevCluster())
+        playing = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(playing.cancel_scope.cancel)
+        await playing.start(LocalBases(cluster.api, plays=declares_arklet).run)
+        kubeconfig = cluster.write_kubeconfig(folder / "kubeconfig")
+        people = People(cluster.url, kubeconfig)
+        crds = [argument for crd in sorted((MANIFESTS / "crd").glob("module*.yaml")) for argument in ("-f", str(crd))]
+        await people.apply(*crds, "-f", str(SAMPLES / "base.yaml"))
+        server = await stack.enter_async_context(prometheus(folder, ports))
+        controllers = {
+            f"moduledeploy-{at}": await stack.enter_async_context(
+                process(folder / f"controller-{at}.log", *controller(kubeconfig, port))
+            )
+            for at, port in enumerate(ports)
+        }
+        yield Stage(people, server, controllers, ports)
+
+
+async def live(here: Stage) -> None:
+    """Rollouts with a confirmation, a failure, a lack of bases, and the death of the leader."""
+    people, server = here.people, here.prometheus
+    await people.apply("-f", str(SAMPLES / "orders-v1.yaml"), "-f", str(SAMPLES / "audit-peer.yaml"))
+    for name in ("orders", "audit"):
+        await people.wait_progress(name, "Completed")
+    await people.apply("-f", str(SAMPLES / "orders-v2.yaml"))
+    await people.wait_progress("orders", "WaitingForConfirmation")
+    await server.wait('max(moduledeploy_phase{moduledeployment="orders", phase="WaitingForConfirmation"})', 1)
+    await people.change("orders", {"operationStrategy": {"needConfirm": False}})
+    await people.wait_progress("orders", "Completed")
+    await fail_over(here)
+    await people.apply("-f", str(SAMPLES / "orders-broken.yaml"))
+    await people.wait_progress("orders", "Failed")
+    await people.change("audit", {"replicas": -1, "minReadySeconds": 1})
+    await people.apply("-f", "-", text=more_than_there_are_bases())
+    await server.wait("sum(max by (moduledeployment, reason) (moduledeploy_unschedulable_replicas))", 2)
+    await asyncio.sleep(3)  # two more scrapes, so that rates have a last sample
+
+
+def more_than_there_are_bases() -> str:
+    wanted = yaml.safe_load((SAMPLES / "orders-v1.yaml").read_text())
+    wanted["metadata"]["name"] = wanted["spec"]["template"]["spec"]["module"]["name"] = "reports"
+    wanted["spec"]["template"]["spec"]["module"]["url"] = "file:///modules/reports-1.0.0-ark-biz.jar"
+    wanted["spec"]["replicas"] = 12
+    return yaml.safe_dump(wanted)
+
+
+async def fail_over(here: Stage) -> None:
+    """Kill who leads; the other takes over and tells what there is, alone."""
+    await here.prometheus.wait(f"sum({LEADING})", 1)
+    (leading,) = await here.prometheus.query(f"{LEADING} == 1")
+    here.controllers[leading["metric"]["pod"]].kill()
+    others = f'max(leader_election_master_status{{pod!="{leading["metric"]["pod"]}"}})'
+    await here.prometheus.wait(others, 1)
+    await here.prometheus.wait("count(moduledeploy_spec_replicas)", 2)
+
+
+async def answers(here: Stage) -> dict[str, int]:
+    """How many series each query of the boards gives, by panel."""
+    counted = {}
+    for name, board in BOARDS.items():
+        for panel in board["panels"]:
+            for number, expression in enumerate(expressions(panel)):
+                text = expression
+                for variable, value in VARIABLES.items():
+                    text = text.replace(variable, value)
+                counted[f"{name} / {panel['title']} / {number}"] = len(await here.prometheus.query(text))
+    return counted
+
+
+async def wrong_numbers(here: Stage) -> list[str]:
+    """Where Prometheus and the API say different things of a ModuleDeployment."""
+    pairs = {
+        "moduledeploy_status_replicas": "replicas",
+        "moduledeploy_status_replicas_updated": "updatedReplicas",
+        "moduledeploy_status_replicas_ready": "readyReplicas",
+        "moduledeploy_status_replicas_available": "availableReplicas",
+        "moduledeploy_status_replicas_updated_available": "updatedAvailableReplicas",
+        "moduledeploy_status_replicas_unavailable": "unavailableReplicas",
+        "moduledeploy_spec_replicas": "desiredReplicas",
+        "moduledeploy_spec_max_unavailable": "maxUnavailable",
+        "moduledeploy_status_observed_generation": "observedGeneration",
+    }
+    wrong = []
+    for deployment in (await here.people.send("GET", f"{GROUP}/moduledeployments"))["items"]:
+        name, status = deployment["metadata"]["name"], deployment["status"]
+        own = f'{{namespace="default", moduledeployment="{name}"}}'
+        for metric, field in pairs.items():
+            told = await here.prometheus.value(f"max({metric}{own})")
+            if told != status.get(field, 0):
+                wrong.append(f"{name}: {metric} is {told}, status.{field} is {status.get(field)}")
+        phases = await here.prometheus.query(f"moduledeploy_phase{own} == 1")
+        if [phase["metric"]["phase"] for phase in phases] != [status["releaseStatus"]["progress"]]:
+            wrong.append(f"{name}: {phases} is not {status['releaseStatus']['progress']}")
+    return wrong
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_every_rule_is_evaluated_and_every_panel_answered(tmp_path: Path) -> None:
+    tool("prometheus")
+    async with stage(tmp_path) as here:
+        await live(here)
+
+        empty = [panel for panel, count in (await answers(here)).items() if not count]
+        wrong = await wrong_numbers(here)
+        groups = (await here.prometheus.get("/api/v1/rules"))["data"]["groups"]
+        sick = {
+            rule["name"]: rule["lastError"] for group in groups for rule in group["rules"] if rule["health"] != "ok"
+        }
+        pending = {rule["name"] for group in groups for rule in group["rules"] if rule["state"] != "inactive"}
+        left = [
+            port
+            for name, port in zip(here.controllers, here.ports, strict=True)
+            if here.controllers[name].returncode is None
+        ]
+        linted = run(tool("promtool"), "check", "metrics", "--extended", stdin=await scraped(left[0]))
+
+    assert empty == []
+    assert wrong == []
+    assert sick == {}
+    assert pending >= {"ModuleRolloutFailed", "ModuleUnschedulable"}
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+async def scraped(port: int) -> bytes:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        return await answer.read()
