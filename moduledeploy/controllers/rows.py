@@ -122,11 +122,13 @@ class RowSource:
             return {NO_BASE: missing}
         counts = dict(pool.obstacles(spec.template.module.name))
         unplaced = missing - counts.pop(Refusal.EXCLUDED, 0)
-        if unplaced <= 0 and (spec.is_peer or spec.strategy.upgrade_policy is not UpgradePolicy.SCALEUP_THEN_SCALEDOWN):
-            return {}
-        if not spec.is_peer and len(counts) > 1:
+        if spec.is_peer or len(counts) > 1:
             # Bases that have the module are where it should be; what keeps the others away is the reason.
             counts.pop(Refusal.HAS_MODULE, None)
+        if spec.is_peer:
+            unplaced = min(unplaced, sum(counts.values()))
+        if unplaced <= 0 and (spec.is_peer or spec.strategy.upgrade_policy is not UpgradePolicy.SCALEUP_THEN_SCALEDOWN):
+            return {}
         reason = max(sorted(counts), key=counts.__getitem__, default=NO_BASE)
         return {str(reason): max(1, unplaced)}
 

@@ -149,6 +149,18 @@ def test_replicas_that_a_batch_has_not_reached_yet_are_not_unschedulable() -> No
     assert waiting(world).unschedulable == {}
 
 
+def test_in_peer_mode_a_base_that_has_the_module_keeps_nobody_waiting() -> None:
+    world = cluster()
+    for number in range(4):
+        world.pool(POOL).set_base(Base(uid=f"u{number}", name=f"b{number}"))
+        world.pool(POOL).add_module(f"u{number}", "shop", f"shop-1-{number}")
+    world.pool(POOL).set_base(Base(uid="u9", name="b9", obstacle=Obstacle.NOT_READY))
+    world.waiting[POOL].add(FAMILY)
+    status = DeploymentStatus(counts=Counts(desired=5, replicas=2), release=release())
+
+    assert row(world, deployment(status, replicas=-1)).unschedulable == {"BaseNotReady": 1}
+
+
 def test_every_word_that_a_row_may_say_has_a_series() -> None:
     assert {str(reason) for reason in (*Obstacle, *Refusal, NO_BASE)} - {"Excluded"} == set(UNSCHEDULABLE_REASONS)
     assert set(PHASES) == {word.value for word in Progress}
