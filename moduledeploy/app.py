@@ -1,8 +1,8 @@
 """The one place that builds and wires everything; start and stop order are read off here.
 
 Start: health and metrics, informers until synced, election, workers. Stop, at the first signal: the queues take nothing more,
-workers end what they are at (for at most 20 s), the lease is released, then the rest goes. A part that ends by itself takes the
-process down with it: a controller of which a part is missing does harm without anybody noticing.
+calls to bases are dropped, passes end what they are at (for 2 s), the lease is released, then the rest goes. A part that ends by
+itself takes the process down with it: a controller of which a part is missing does harm without anybody noticing.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _log: Final = structlog.get_logger()
-DRAIN_S: Final = 20.0  # below a pod's default terminationGracePeriodSeconds of 30
+DRAIN_S: Final = 2.0  # a pass may be cut between any two writes; whoever waits for the lease shall not wait for us
+CALLS_DRAIN_S: Final = 0.5  # calls may take minutes; a base ends what it began, and its list tells the next leader
 SYNC_REPORT_S: Final = 10.0
 LEASE_NAME: Final = "moduledeploy"
 ROLLOUT_WORKERS: Final = 4  # passes are short and the planner is one thread
@@ -402,10 +403,10 @@ class _Process:
         _log.info("working", families=len(families), bases=len(bases))
         async with anyio.create_task_group() as group:
             group.start_soon(recorder.run)
-            async with anyio.create_task_group() as workers:
-                workers.start_soon(self._drain, (families, bases), workers.cancel_scope)
+            async with anyio.create_task_group() as workers, anyio.create_task_group() as calls:
+                workers.start_soon(self._drain, families, bases, workers.cancel_scope, calls.cancel_scope)
                 self._start_workers(workers, families, rollout.reconcile, ROLLOUT_WORKERS, ROLLOUT_PASS_S)
-                self._start_workers(workers, bases, base.reconcile, BASE_WORKERS, BASE_PASS_S)
+                self._start_workers(calls, bases, base.reconcile, BASE_WORKERS, BASE_PASS_S)
             await recorder.flush(timeout_s=2.0)
             group.cancel_scope.cancel()
 
@@ -424,12 +425,14 @@ class _Process:
 
         group.start_soon(work)
 
-    async def _drain(self, queues: tuple[Queue[Any], ...], scope: anyio.CancelScope) -> None:
-        """At the signal: let workers end what they are at, but not for longer than the bound."""
+    async def _drain(
+        self, families: Queue[Any], bases: Queue[Any], workers: anyio.CancelScope, calls: anyio.CancelScope
+    ) -> None:
+        """At the signal: let workers end what they are at, but not for longer than the bounds."""
         await self._stopping.wait()
-        for queue in queues:
+        for queue in (families, bases):
             queue.shut_down()
-        with anyio.move_on_after(DRAIN_S):
-            for queue in queues:
-                await queue.wait_drained(DRAIN_S)
-        scope.cancel()
+        await bases.wait_drained(CALLS_DRAIN_S)
+        calls.cancel()
+        await families.wait_drained(DRAIN_S)
+        workers.cancel()

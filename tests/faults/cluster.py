@@ -39,7 +39,7 @@ class Scene:
     bases: LocalBases
     folder: Path
     doors: dict[str, Door] = attrs.field(factory=dict)
-    controllers: dict[str, Controller] = attrs.field(factory=dict)
+    controllers: list[Controller] = attrs.field(factory=list)
 
     async def start(self, name: str, *flags: str, server: str = "") -> Controller:
         """Start a controller with a door of its own; one that ended before is started anew, by the same door."""
@@ -48,8 +48,8 @@ class Scene:
             await self.doors[name].open()
         path = write_kubeconfig(self.folder / f"{name}.kubeconfig", server or self.doors[name].url)
         kubeconfig = ("--kubeconfig", str(path), "--url-schemes", "http,https,file")
-        self.controllers[name] = start_controller(self.folder, name, *kubeconfig, *flags)
-        return self.controllers[name]
+        self.controllers.append(start_controller(self.folder, name, *kubeconfig, *flags))
+        return self.controllers[-1]
 
     async def start_pair(self) -> tuple[Controller, Controller]:
         """A leader and a standby, both ready."""
@@ -172,7 +172,7 @@ class Scene:
             f" {(m.get('status') or {}).get('reason', '')}"
             for m in self.cluster.api.list(MODULES, NS)
         ]
-        logs = [f"{c.name} (status {c.status}, {c.log}):\n{c.said()}" for c in self.controllers.values()]
+        logs = [f"{c.name} (status {c.status}, {c.log}):\n{c.said()}" for c in self.controllers]
         deployments = [obj.get("status") for obj in self.cluster.api.list(DEPLOYMENTS, NS)]
         return "\n".join([f"holder {self.holder()!r}", str(deployments), *modules, str(self.installed()), *logs])
 
@@ -199,7 +199,7 @@ class Scene:
 
     async def close(self) -> None:
         """End every controller, whatever state it is in."""
-        for controller in self.controllers.values():
+        for controller in self.controllers:
             controller.end()
         for door in self.doors.values():
             await door.close()
@@ -208,7 +208,7 @@ class Scene:
 @asynccontextmanager
 async def running_scene(folder: Path) -> AsyncIterator[Scene]:
     """A cluster with our CRDs and no bases yet; everything ends when left."""
-    async with DevCluster(watch_progress=False) as cluster, anyio.create_task_group() as playing:
+    async with DevCluster() as cluster, anyio.create_task_group() as playing:
         for path in sorted(_CRDS.glob("*.yaml")):
             cluster.api.create("customresourcedefinitions.apiextensions.k8s.io", yaml.safe_load(path.read_text()))
         bases = LocalBases(cluster.api)
