@@ -1,7 +1,6 @@
 """Rules in CEL on structural schemas: compiled with the schema's types, checked on every write.
 
-Follows k8s.io/apiextensions-apiserver pkg/apiserver/schema/cel.  The cost of a rule is not estimated: a rule that a
-real server refuses as too expensive is accepted here.
+Follows k8s.io/apiextensions-apiserver pkg/apiserver/schema/cel.  The cost of rules is estimated in its big terms alone.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 from cel_expr_python import cel
 
+from moduledeploy.devcluster.cel_cost import RULE_LIMIT, TOTAL_LIMIT, Estimator, most_items
 from moduledeploy.devcluster.cel_library import new_env
 from moduledeploy.devcluster.cel_types import TypeBook, kind_of, to_cel
 from moduledeploy.devcluster.errors import FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRED, FieldError
@@ -62,8 +62,10 @@ class Compiler:
     problems: list[FieldError] = attrs.field(factory=list)
     _book: TypeBook = attrs.field(factory=TypeBook)
     _dynamic: Any = attrs.field(init=False)
+    _total: float = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._total = 0.0
         self._book.add(self.root, root=True)
         self._book.close()
         names = ("self", "oldSelf", "oldSelfValue", "hasOldSelf")
@@ -71,29 +73,41 @@ class Compiler:
 
     def compile(self, path: str) -> RuleTree | None:
         """The tree of rules, or None where there are none; `path` is that of the schema in the definition."""
-        return self._tree(self.root, path, correlatable=True) if self.root.has_rules() else None
+        if not self.root.has_rules():
+            return None
+        tree = self._tree(self.root, path, correlatable=True, times=1)
+        if self._total > TOTAL_LIMIT:
+            detail = "estimated rule cost total for entire OpenAPIv3 schema exceeds budget"
+            self.problems.append(FieldError(FORBIDDEN, path, None, detail))
+        return tree
 
-    def _tree(self, node: Node, path: str, *, correlatable: bool) -> RuleTree:
+    def _tree(self, node: Node, path: str, *, correlatable: bool, times: float) -> RuleTree:
         tree = RuleTree(node)
         if node.rules:
             env = new_env(self._book.pool, {"self": self._book.of(node), "oldSelf": self._book.of(node),
                                             "oldSelfValue": self._book.of(node), "hasOldSelf": cel.Type.BOOL})  # fmt: skip
             for index, raw in enumerate(node.rules):
                 where = f"{path}.x-kubernetes-validations[{index}]"
-                rule = self._rule(env, node, raw, where, correlatable=correlatable)
+                rule = self._rule(env, node, raw, where, correlatable=correlatable, times=times)
                 if rule is not None:
                     tree.rules.append(rule)
         for name, child in node.properties.items():
             if child.has_rules():
-                tree.properties[name] = self._tree(child, f"{path}.properties[{name}]", correlatable=correlatable)
+                tree.properties[name] = self._tree(
+                    child, f"{path}.properties[{name}]", correlatable=correlatable, times=times
+                )
         if node.additional is not None and node.additional.has_rules():
-            tree.values = self._tree(node.additional, f"{path}.additionalProperties", correlatable=correlatable)
+            inner = times * most_items(node)
+            tree.values = self._tree(
+                node.additional, f"{path}.additionalProperties", correlatable=correlatable, times=inner
+            )
         if node.items is not None and node.items.has_rules():
             keyed = correlatable and node.list_type == "map"
-            tree.items = self._tree(node.items, f"{path}.items", correlatable=keyed)
+            inner = times * most_items(node)
+            tree.items = self._tree(node.items, f"{path}.items", correlatable=keyed, times=inner)
         return tree
 
-    def _rule(self, env: Any, node: Node, raw: Object, where: str, *, correlatable: bool) -> Rule | None:
+    def _rule(self, env: Any, node: Node, raw: Object, where: str, *, correlatable: bool, times: float) -> Rule | None:
         before = len(self.problems)
         text = (raw.get("rule") or "").strip()
         self._check_words(node, raw, text, where)
@@ -112,6 +126,14 @@ class Compiler:
         if message_text:
             message_program = self._program(env, message_text, "string", f"{where}.messageExpression", message_text)
         if len(self.problems) > before:
+            return None
+        cost = Estimator(node).estimate(program) * times
+        self._total += cost
+        if cost > RULE_LIMIT:
+            detail = (
+                "estimated rule cost exceeds budget; bound lists, maps and texts by maxItems, maxProperties, maxLength"
+            )
+            self.problems.append(FieldError(FORBIDDEN, f"{where}.rule", None, detail))
             return None
         return Rule(
             text=text, program=program, message=raw.get("message", "").strip(), message_program=message_program,

@@ -39,7 +39,8 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
         shift += 7
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+def read_fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """The field numbers and values of a message, in their order; raises ApiError 400 for what is none."""
     at = 0
     while at < len(data):
         tag, at = _read_varint(data, at)
@@ -89,13 +90,13 @@ class Reader:
         """The object of a request body; `struct` is the kind's type.  Raises ApiError 400, 415."""
         if not body.startswith(_MAGIC):
             raise bad_request("provided data does not appear to be a protobuf message, expected prefix k8s")
-        head: dict[int, Any] = dict(_fields(body[len(_MAGIC) :]))
-        kind: dict[int, Any] = dict(_fields(head.get(1, b"")))
+        head: dict[int, Any] = dict(read_fields(body[len(_MAGIC) :]))
+        kind: dict[int, Any] = dict(read_fields(head.get(1, b"")))
         if struct is None:
             raise _refused(_text(kind.get(2, b"")))
         obj: Object = {"apiVersion": _text(kind.get(1, b"")), "kind": _text(kind.get(2, b""))}
         rest = []
-        for number, value in _fields(head.get(2, b"")):
+        for number, value in read_fields(head.get(2, b"")):
             if number == 1 and self.numbers[struct.name].get(1) is None:
                 obj["metadata"] = self._struct(value, meta)
             else:
@@ -103,7 +104,7 @@ class Reader:
         return {**obj, **self._decoded(rest, struct)}
 
     def _struct(self, data: int | bytes, struct: Type) -> Object:
-        return self._decoded(list(_fields(data if isinstance(data, bytes) else b"")), struct)
+        return self._decoded(list(read_fields(data if isinstance(data, bytes) else b"")), struct)
 
     def _decoded(self, fields: list[tuple[int, int | bytes]], struct: Type) -> Object:
         names = self.numbers.get(struct.name, {})
@@ -118,7 +119,7 @@ class Reader:
             kind = known.type
             match kind.form:
                 case "map" if kind.item is not None:
-                    pair: dict[int, Any] = dict(_fields(value if isinstance(value, bytes) else b""))
+                    pair: dict[int, Any] = dict(read_fields(value if isinstance(value, bytes) else b""))
                     out.setdefault(name, {})[_text(pair.get(1, b""))] = self._value(pair.get(2, b""), kind.item)
                 case "list" | "keyed" | "set" if kind.item is not None:
                     out.setdefault(name, []).append(self._value(value, kind.item))
@@ -137,14 +138,14 @@ class Reader:
             case "int32" | "int64":
                 return value if isinstance(value, int) else 0
             case "time" | "microtime":
-                parts: dict[int, Any] = dict(_fields(value if isinstance(value, bytes) else b""))
+                parts: dict[int, Any] = dict(read_fields(value if isinstance(value, bytes) else b""))
                 instant = datetime.fromtimestamp(parts.get(1, 0), UTC).replace(microsecond=parts.get(2, 0) // 1000)
                 return instant.isoformat().replace("+00:00", "Z") if parts else None
             case "intstr":
-                choice: dict[int, Any] = dict(_fields(value if isinstance(value, bytes) else b""))
+                choice: dict[int, Any] = dict(read_fields(value if isinstance(value, bytes) else b""))
                 return _text(choice.get(3, b"")) if choice.get(1) else choice.get(2, 0)
             case "quantity":
-                return _text(dict(_fields(value if isinstance(value, bytes) else b"")).get(1, b""))
+                return _text(dict(read_fields(value if isinstance(value, bytes) else b"")).get(1, b""))
             case "bytes":
                 return base64.b64encode(value if isinstance(value, bytes) else b"").decode()
             case _:
