@@ -2,10 +2,12 @@
 PYTHON ?= python3
 BUILDER ?= podman
 BASE ?= python:3.11-slim
+SBOM ?= cyclonedx-py
+ENVIRONMENT ?= .venv
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench lock manifests image
+.PHONY: help install demo test lint bench lock manifests image sbom
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -40,6 +42,10 @@ manifests: install ## make what is made from sources: rules, dashboards, install
 
 image: ## build the image; BUILDER is podman, docker or buildah, BASE an image with Python 3.11
 	$(BUILDER) build --build-arg BASE=$(BASE) --build-arg REVISION=$$(git rev-parse HEAD) --tag moduledeploy:$(VERSION) .
+
+sbom: ## list what is in ENVIRONMENT, /app/.venv of an unpacked image, as CycloneDX (needs cyclonedx-bom)
+	@mkdir -p dist
+	$(SBOM) environment $(ENVIRONMENT) --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.json
 
 lock: ## resolve the dependencies anew, those of the image in a file of their own
 	uv pip compile pyproject.toml --extra devcluster --group dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements.lock
