@@ -45,7 +45,7 @@ image: ## build the image; BUILDER is podman, docker or buildah, BASE an image w
 
 sbom: ## list what is in ENVIRONMENT, /app/.venv of an unpacked image, as CycloneDX (needs cyclonedx-bom)
 	@mkdir -p dist
-	$(SBOM) environment $(ENVIRONMENT) --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.json
+	$(SBOM) environment $(ENVIRONMENT) --output-reproducible --of JSON -o dist/sbom.json
 
 lock: ## resolve the dependencies anew, those of the image in a file of their own
 	uv pip compile pyproject.toml --extra devcluster --group dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements.lock
