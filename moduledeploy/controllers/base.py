@@ -18,9 +18,9 @@ from moduledeploy.api.kinds import FailureClass, Module, ModuleStatus, ModuleSta
 from moduledeploy.api.traffic import labelled_modules, pod_label
 from moduledeploy.arklet import outcomes
 from moduledeploy.controllers.facts import BaseKey, wanted
-from moduledeploy.controllers.failures import first_error
+from moduledeploy.controllers.failures import first_error, is_of_another
 from moduledeploy.controllers.resources import MODULES, PODS
-from moduledeploy.kube.errors import Conflict, KubeError, NotFound
+from moduledeploy.kube.errors import Conflict, Invalid, KubeError, NotFound
 from moduledeploy.kube.events import Reference
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
@@ -170,10 +170,18 @@ class BaseController:
         return bool(decision.reports or decision.released)
 
     async def _write_status(self, key: BaseKey, module: Wanted, status: ModuleStatus) -> None:
-        """Write a Module's status; void when it is gone or another one has its name."""
-        body = {"metadata": {"uid": module.uid}, "status": encode_module_status(status)}
+        """Write a Module's status; void when it is gone or another one has its name.
+
+        API servers overlook a UID in the status of a custom resource, so the namesake is looked for here.
+        """
+        where = ObjectKey(key.namespace, module.name)
+        present = self.cluster.stores.modules.get(where)
+        if present is None or present.metadata.uid != module.uid:
+            return
         try:
-            wrote = await self.writer.patch(MODULES, ObjectKey(key.namespace, module.name), body, subresource="status")
+            wrote = await self.writer.patch(
+                MODULES, where, {"status": encode_module_status(status)}, subresource="status"
+            )
         except (NotFound, Conflict):
             return
         self.written.wrote(key, MODULES, wrote.resource_version)
@@ -218,6 +226,10 @@ class BaseController:
             wrote = await self.writer.patch(PODS, ObjectKey(key.namespace, key.name), body)
         except NotFound:
             return
+        except Invalid as refusal:
+            if is_of_another(refusal):
+                return
+            raise
         self.written.wrote(key, PODS, wrote.resource_version)
 
     async def _query(self, key: BaseKey, session: _Session, modules: dict[str, Module], address: str) -> None:

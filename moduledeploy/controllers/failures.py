@@ -1,6 +1,11 @@
-"""What a group of tasks failed of."""
+"""What a group of tasks failed of, and what a refusal means."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from moduledeploy.kube.errors import Invalid
 
 
 def first_error(failed: ExceptionGroup[Exception]) -> Exception:
@@ -9,3 +14,8 @@ def first_error(failed: ExceptionGroup[Exception]) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def is_of_another(refusal: Invalid) -> bool:
+    """A patch that names a UID met a namesake with another one: API servers call that an invalid change, not a conflict."""
+    return "metadata.uid: Invalid value" in refusal.message
