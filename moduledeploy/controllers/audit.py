@@ -22,6 +22,7 @@ class AuditSchedule:
     clock: Clock
     _next: dict[BaseKey, float] = attrs.field(factory=dict, init=False)
     _free_at: float = attrs.field(default=0.0, init=False)
+    _promised: set[BaseKey] = attrs.field(factory=set, init=False)  # put off to a moment that is theirs alone
 
     def next_at(self, key: BaseKey) -> float:
         """When the base is to be audited next, on the monotonic clock."""
@@ -34,21 +35,25 @@ class AuditSchedule:
         now = self.clock.monotonic()
         if self.next_at(key) > now:
             return False
-        if self._free_at > now:
-            self._next[key] = self._free_at
-            self._free_at += 1 / CALLS_PER_S
-            return False
-        self._free_at = now + 1 / CALLS_PER_S
+        if key not in self._promised:
+            if self._free_at > now:
+                self._next[key] = self._free_at
+                self._promised.add(key)
+                self._free_at += 1 / CALLS_PER_S
+                return False
+            self._free_at = now + 1 / CALLS_PER_S
         self.done(key)
         return True
 
     def done(self, key: BaseKey) -> None:
         """The list was just read, for whatever reason."""
         self._next[key] = self.clock.monotonic() + self.interval_s
+        self._promised.discard(key)
 
     def forget(self, key: BaseKey) -> None:
         """The base has no Modules any more."""
         self._next.pop(key, None)
+        self._promised.discard(key)
 
 
 def _share(uid: str) -> float:
