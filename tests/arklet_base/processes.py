@@ -1,10 +1,12 @@
 """Bases as processes of this machine: each with an Arklet and a web port of its own, telnet off, little memory.
 
-Arklet itself listens on all interfaces and can't be told otherwise; the web port is on loopback alone.
+The web port is one for all, each on a loopback address of its own, as pods of one Deployment have it.  Arklet listens on all
+interfaces and can't be told otherwise, so every base has another port for it.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import subprocess
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     from tests.arklet_base.build import Jars
 
-HOST: Final = "127.0.0.1"
 START_TIMEOUT_S: Final = 120.0
 _STOP_TIMEOUT_S: Final = 20.0
 _POLL_S: Final = 0.5
@@ -41,6 +42,7 @@ class RealBase:
 
     jars: Jars
     folder: Path
+    host: str
     arklet_port: int
     web_port: int
     _process: subprocess.Popen[bytes] | None = None
@@ -48,7 +50,7 @@ class RealBase:
     @property
     def address(self) -> str:
         """Where its Arklet is."""
-        return f"{HOST}:{self.arklet_port}"
+        return f"{self.host}:{self.arklet_port}"
 
     def start(self) -> None:
         """Start the process; `wait_up` tells when it answers."""
@@ -59,7 +61,7 @@ class RealBase:
             f"-Dkoupleless.arklet.http.port={self.arklet_port}",
             # As system properties, so that modules have them too: one with another port opens a Tomcat of its own.
             f"-Dserver.port={self.web_port}",
-            f"-Dserver.address={HOST}",
+            f"-Dserver.address={self.host}",
             *("-jar", str(self.jars.base)),
         ]
         with (self.folder / "log").open("ab") as log:
@@ -86,7 +88,7 @@ class RealBase:
 
     def call(self, command: str, timeout_s: float = 60.0, **fields: Any) -> dict[str, Any]:
         """An answer of Arklet; raises OSError, and ValueError where it is no JSON."""
-        with socket.create_connection((HOST, self.arklet_port), timeout=timeout_s) as connection:
+        with socket.create_connection((self.host, self.arklet_port), timeout=timeout_s) as connection:
             body = json.dumps(fields).encode()
             head = f"POST /{command} HTTP/1.1\r\nHost: {self.address}\r\nContent-Length: {len(body)}\r\n\r\n"
             connection.sendall(head.encode() + body)
@@ -96,6 +98,18 @@ class RealBase:
         found: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
         return found
 
+    def web_answer(self, path: str = "/web/version", timeout_s: float = 5.0) -> str | None:
+        """What the web module there answers; None where nothing does."""
+        connection = http.client.HTTPConnection(self.host, self.web_port, timeout=timeout_s)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.read().decode() if response.status == 200 else None
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
     def modules(self) -> dict[str, str]:
         """What is installed: states by identity."""
         listed = self.call("queryAllBiz")["data"]
@@ -104,17 +118,21 @@ class RealBase:
 
 def new_bases(jars: Jars, folder: Path, count: int) -> list[RealBase]:
     """Bases on ports that are free now; none is started."""
-    ports = _free_ports(2 * count)
+    web_port, *arklet_ports = _free_ports(count + 1)
     return [
         RealBase(
-            jars=jars, folder=folder / f"base-{number}", arklet_port=ports[2 * number], web_port=ports[2 * number + 1]
+            jars=jars,
+            folder=folder / f"base-{number}",
+            host=f"127.0.8.{number}",
+            arklet_port=port,
+            web_port=web_port,
         )
-        for number in range(count)
+        for number, port in enumerate(arklet_ports, start=1)
     ]
 
 
 def _free_ports(count: int) -> list[int]:
-    taken = [socket.create_server((HOST, 0)) for _ in range(count)]
+    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [listener.getsockname()[1] for listener in taken]
     for listener in taken:
         listener.close()
