@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -178,7 +180,7 @@ def test_the_validator_knows_every_field(overlay: str) -> None:
 
 
 @overlays
-def test_the_scanner_finds_nothing_but_what_is_meant(overlay: str, tmp_path: Any) -> None:
+def test_the_scanner_finds_nothing_but_what_is_meant(overlay: str, tmp_path: Path) -> None:
     file = tmp_path / "manifests.yaml"
     file.write_text(rendered(MANIFESTS / "overlays" / overlay))
     done = run(
@@ -198,3 +200,37 @@ def test_the_scanner_finds_nothing_but_what_is_meant(overlay: str, tmp_path: Any
 
     assert {check["check_id"] for check in found["failed_checks"]} == set()
     assert {check["check_id"] for check in found["skipped_checks"]} <= SKIPPED_CHECKS
+
+
+def with_components(folder: Path) -> str:
+    """The default overlay with every optional component."""
+    above = os.path.relpath(MANIFESTS, folder)
+    components = ("monitoring", "monitoring/tls", "policy")
+    made = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"{above}/overlays/default"],
+        "components": [f"{above}/{component}" for component in components],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(made))
+    return rendered(folder)
+
+
+def test_every_component_goes_on_top_of_the_default(tmp_path: Path) -> None:
+    kinds = [found["kind"] for found in yaml.safe_load_all(with_components(tmp_path))]
+
+    assert {"PodMonitor", "PrometheusRule", "ConfigMap"} <= set(kinds)
+    assert kinds.count("ValidatingAdmissionPolicy") == kinds.count("ValidatingAdmissionPolicyBinding") == 4
+
+
+def test_the_validator_knows_every_field_of_the_components(tmp_path: Path) -> None:
+    done = run(tool("kubernetes-validate"), "--strict", "-k", "1.33", "-", stdin=with_components(tmp_path).encode())
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_validator_would_find_a_misspelled_field() -> None:
+    text = rendered(MANIFESTS / "overlays" / "default").replace("readOnlyRootFilesystem", "readOnlyRootFileSystem")
+    done = run(tool("kubernetes-validate"), "--strict", "-k", "1.33", "-", stdin=text.encode())
+
+    assert done.returncode != 0

@@ -1,13 +1,15 @@
-"""A real Prometheus scrapes two real controllers through rollouts, a confirmation, a failure, lost bases and a failover.
+"""A real Prometheus scrapes two real controllers, over TLS and with a token, through rollouts and a failover.
 
-Then every rule is evaluated and every query of every panel answered: none is empty, none is refused, and what they say is what
-the API says.
+Rollouts are confirmed, fail, and lack bases; the leader is killed. Then every rule is evaluated and every query of every panel
+answered: none is empty, none is refused, and what they say is what the API says.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
+import ssl
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -22,6 +24,7 @@ import yaml
 from moduledeploy.devcluster.bases.local import LocalBases, declares_arklet
 from moduledeploy.devcluster.cluster import DevCluster
 from tests.ops.test_least_privilege import GROUP, People, write
+from tests.ops.test_metrics_guard import CERTS
 from tests.ops.test_monitoring import BOARDS, expressions
 from tests.ops.tools import MANIFESTS, MONITORING, run, tool
 
@@ -89,7 +92,7 @@ async def process(log: Path, *command: str) -> AsyncIterator[anyio.abc.Process]:
 
 
 @asynccontextmanager
-async def prometheus(folder: Path, targets: list[int]) -> AsyncIterator[Prometheus]:
+async def prometheus(folder: Path, targets: list[int], token: str) -> AsyncIterator[Prometheus]:
     (port,) = free_ports(1)
     scraped = [
         {"targets": [f"127.0.0.1:{port}"], "labels": {"pod": f"moduledeploy-{at}"}} for at, port in enumerate(targets)
@@ -97,7 +100,16 @@ async def prometheus(folder: Path, targets: list[int]) -> AsyncIterator[Promethe
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(MONITORING / "rules.yaml")],
-        "scrape_configs": [{"job_name": "moduledeploy", "honor_labels": True, "static_configs": scraped}],
+        "scrape_configs": [
+            {
+                "job_name": "moduledeploy",
+                "honor_labels": True,
+                "scheme": "https",
+                "tls_config": {"ca_file": str(CERTS / "first-ca.crt")},
+                "authorization": {"credentials_file": str(write(folder / "token", token))},
+                "static_configs": scraped,
+            }
+        ],
     }
     file = write(folder / "prometheus.yml", yaml.safe_dump(config))
     storage, listen = f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"
@@ -114,9 +126,35 @@ async def prometheus(folder: Path, targets: list[int]) -> AsyncIterator[Promethe
 
 
 def controller(kubeconfig: Path, metrics: int) -> list[str]:
+    tls = kubeconfig.parent / "tls"
+    tls.mkdir(exist_ok=True)
+    for kind in ("crt", "key"):
+        shutil.copy(CERTS / f"first-server.{kind}", tls / f"tls.{kind}")
     command = [sys.executable, "-m", "moduledeploy", "run", "--kubeconfig", str(kubeconfig), "--url-schemes", "file"]
     command += ["--leader-election", "--lease-namespace", "default", "--health-address", "127.0.0.1:0"]
+    command += ["--metrics-tls-dir", str(tls), "--metrics-auth"]
     return [*command, "--metrics-address", f"127.0.0.1:{metrics}"]
+
+
+async def scraper(people: People) -> str:
+    """A token of an account that may read metrics and nothing else."""
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "scraper"},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "moduledeploy-metrics-reader",
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": "scraper", "namespace": "default"}],
+    }
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "scraper", "namespace": "default"}}
+    await people.apply("-f", str(MANIFESTS / "rbac" / "metrics-reader-role.yaml"))
+    await people.apply("-f", "-", text=yaml.safe_dump_all([binding, account]))
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    made = await people.send("POST", "/api/v1/namespaces/default/serviceaccounts/scraper/token", request)
+    return str(made["status"]["token"])
 
 
 @attrs.frozen
@@ -127,6 +165,16 @@ class Stage:
     prometheus: Prometheus
     controllers: dict[str, anyio.abc.Process]
     ports: list[int]
+    token: str
+
+    async def metrics(self) -> bytes:
+        """What the controller that is left tells."""
+        running = [one.returncode is None for one in self.controllers.values()]
+        url = f"https://127.0.0.1:{self.ports[running.index(True)]}/metrics"
+        trusted = ssl.create_default_context(cafile=str(CERTS / "first-ca.crt"))
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with aiohttp.ClientSession() as session, session.get(url, headers=headers, ssl=trusted) as answer:
+            return await answer.read()
 
 
 @asynccontextmanager
@@ -141,14 +189,15 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         people = People(cluster.url, kubeconfig)
         crds = [argument for crd in sorted((MANIFESTS / "crd").glob("module*.yaml")) for argument in ("-f", str(crd))]
         await people.apply(*crds, "-f", str(SAMPLES / "base.yaml"))
-        server = await stack.enter_async_context(prometheus(folder, ports))
+        token = await scraper(people)
+        server = await stack.enter_async_context(prometheus(folder, ports, token))
         controllers = {
             f"moduledeploy-{at}": await stack.enter_async_context(
                 process(folder / f"controller-{at}.log", *controller(kubeconfig, port))
             )
             for at, port in enumerate(ports)
         }
-        yield Stage(people, server, controllers, ports)
+        yield Stage(people, server, controllers, ports, token)
 
 
 async def live(here: Stage) -> None:
@@ -243,20 +292,10 @@ async def test_every_rule_is_evaluated_and_every_panel_answered(tmp_path: Path) 
             rule["name"]: rule["lastError"] for group in groups for rule in group["rules"] if rule["health"] != "ok"
         }
         pending = {rule["name"] for group in groups for rule in group["rules"] if rule["state"] != "inactive"}
-        left = [
-            port
-            for name, port in zip(here.controllers, here.ports, strict=True)
-            if here.controllers[name].returncode is None
-        ]
-        linted = run(tool("promtool"), "check", "metrics", "--extended", stdin=await scraped(left[0]))
+        linted = run(tool("promtool"), "check", "metrics", "--extended", stdin=await here.metrics())
 
     assert empty == []
     assert wrong == []
     assert sick == {}
     assert pending >= {"ModuleRolloutFailed", "ModuleUnschedulable"}
     assert linted.returncode == 0, linted.stdout + linted.stderr
-
-
-async def scraped(port: int) -> bytes:
-    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
-        return await answer.read()
