@@ -31,7 +31,11 @@ _BY_LENGTH: Final = _COMPARING | {
 
 
 def _smallest(node: Node | None) -> int:
-    return 1 if node is None else _SMALLEST.get(node.type, 1)
+    """The bytes that a value takes at least in a request."""
+    if node is None:
+        return 1
+    required = [(name, node.properties[name]) for name in node.required if name in node.properties]
+    return _SMALLEST.get(node.type, 1) + sum(len(name) + 4 + _smallest(child) for name, child in required)
 
 
 def most_items(node: Node | None) -> int:

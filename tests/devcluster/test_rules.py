@@ -22,6 +22,7 @@ SPEC: dict[str, Any] = {
     "x-y": {"type": "string"},
     "parts": {
         "type": "array",
+        "maxItems": 9,
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["k"],
         "items": {
@@ -110,3 +111,16 @@ def test_label_selectors_choose(text: str, chosen: bool):
 def test_malformed_label_selectors_are_refused(text: str):
     with pytest.raises(ApiError):
         parse_label_selector(text)
+
+
+def test_a_rule_over_something_unbounded_is_too_expensive():
+    texts = {"type": "array", "items": {"type": "string"}}
+    rule = {"x-kubernetes-validations": [{"rule": "self.all(text, text.matches('a*'))"}]}
+    compiler = Compiler(Node.parse({"type": "object", "properties": {"texts": texts | rule}}))
+
+    compiler.compile("schema")
+
+    assert {problem.path for problem in compiler.problems} == {
+        "schema",
+        "schema.properties[texts].x-kubernetes-validations[0].rule",
+    }
