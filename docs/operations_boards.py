@@ -1,6 +1,8 @@
 """Draws the boards from their JSON with a Prometheus' data; no Grafana is needed, but matplotlib is.
 
 python docs/operations_boards.py http://127.0.0.1:9090 600   # docs/operations-*.png, of the last 600 seconds
+
+A third argument ends the span as many seconds ago.
 """
 
 from __future__ import annotations
@@ -131,7 +133,7 @@ def _unit(panel: dict[str, Any]) -> str:
 
 def _clock(axes: Axes, source: Source) -> None:
     axes.set_xlim(_moment(source.begin), _moment(source.end))
-    axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=2, maxticks=6))
+    axes.set_xticks([_moment(source.begin + (source.end - source.begin) * part / 5) for part in range(6)])
     axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M"))
     axes.tick_params(labelsize=8)
     for side in ("top", "right"):
@@ -159,12 +161,15 @@ def _time_series(axes: Axes, panel: dict[str, Any], source: Source) -> None:
             axes.plot(
                 [_moment(at) for at in line.times], line.values, label=line.name, lw=1.3, color=COLORS[at % len(COLORS)]
             )
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.3)  # the legend's place
     axes.yaxis.set_major_formatter(lambda value, _: readable(value, unit))
     axes.grid(alpha=0.3)
     _clock(axes, source)
     if lines:
-        axes.legend(fontsize=6.5, ncol=3 if len(lines) > 4 else 4, loc="upper left", framealpha=0.7)
+        handles, names = axes.get_legend_handles_labels()
+        axes.legend(
+            handles[:9], names[:9], fontsize=6.5, ncol=3 if len(lines) > 4 else 4, loc="upper left", framealpha=0.7
+        )
 
 
 def _stat(axes: Axes, panel: dict[str, Any], source: Source) -> None:
@@ -198,7 +203,7 @@ def _table(axes: Axes, panel: dict[str, Any], source: Source) -> None:
     cells = [[*key, *(row.get(column, "") for column in head[2:])] for key, row in sorted(rows.items())]
     table = axes.table(cellText=cells or [[""] * len(head)], colLabels=head, loc="upper center", cellLoc="left")
     table.auto_set_font_size(False)
-    table.set_fontsize(10)
+    table.set_fontsize(9)
     table.scale(1, 1.6)
     colors = dict(words.values())
     for (at, column), cell in table.get_celld().items():
@@ -273,6 +278,6 @@ PAINTERS: Final = {
 
 if __name__ == "__main__":
     address, seconds = sys.argv[1], float(sys.argv[2])
-    now = time.time()
+    now = time.time() - (float(sys.argv[3]) if len(sys.argv) > 3 else 0)
     for name in ("rollouts", "controller"):
         draw(name, Source(address, now - seconds, now))

@@ -274,8 +274,11 @@ def _errors() -> Any:
 
 
 def _queue_depth() -> Any:
-    shown = f"sum by (name) (workqueue_depth{{{POD}}})"
-    return _lines("Keys that wait", "Families and bases that are to be looked at.", "short", (shown, "{{name}}"))
+    # A standby's keys wait for it to lead, which is no backlog.
+    standby = f"leader_election_master_status{{{POD}}} == 0"
+    shown = f"sum by (name) (workqueue_depth{{{POD}}} unless on (instance) {standby})"
+    description = "Families and bases that are to be looked at by the one that leads."
+    return _lines("Keys that wait", description, "short", (shown, "{{name}}"))
 
 
 def _by_name(metric: str, quantile: str, label: str) -> tuple[str, str]:
