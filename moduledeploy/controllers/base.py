@@ -344,8 +344,13 @@ class BaseController:
             )
             return
         session.listed = None
-        if isinstance(outcome, outcomes.Refused) and step.module is not None:
-            await self._say(key, step.module, UNINSTALL_FAILED, outcome.message)
+        if isinstance(outcome, outcomes.Refused):
+            # A stop that throws is told as a failure, and yet the module is gone as a rule: the list decides at once.
+            await self._query(key, session, modules, address)
+            if not _may_be_there(session, step):
+                return
+            if step.module is not None:
+                await self._say(key, step.module, UNINSTALL_FAILED, outcome.message)
         await self._unclear(key, session, modules, outcome)
 
     async def _unclear(
@@ -387,3 +392,8 @@ class BaseController:
 
 def _is_starting(session: _Session) -> bool:
     return any(biz.state is BizState.STARTING for biz in session.listed or ())
+
+
+def _may_be_there(session: _Session, step: Uninstall) -> bool:
+    """The list has it, or there is no list."""
+    return session.listed is None or any((biz.name, biz.version) == (step.name, step.version) for biz in session.listed)

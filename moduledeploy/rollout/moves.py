@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from moduledeploy.api.kinds import ModuleStatusWord
 from moduledeploy.api.names import module_object_name
 from moduledeploy.api.spec import UpgradePolicy
 from moduledeploy.rollout.actions import CreateModule, DeleteModule
@@ -80,10 +81,25 @@ class Moves:
             started = [module for module in others if module.is_started]
             if not started or slot.target is None:
                 continue
-            if slot.has(Mark.UPDATED_AVAILABLE) or (
+            if self._is_stuck(slot.target):
+                self.chosen.extend(_delete((slot.target,)))
+            elif slot.has(Mark.UPDATED_AVAILABLE) or (
                 slot.target.uninstall_first and self.aim.may_replace and self._pay(slot)
             ):
                 self.chosen.extend(_delete(started))
+
+    def _is_stuck(self, target: ModuleFacts) -> bool:
+        """It failed beside the version that it was installed beside, and the policy has become to uninstall that first.
+
+        It is made anew, by the policy, when the budget bears it; to uninstall the other one now would leave the base without
+        a version for as long as the failed one is not tried again.
+        """
+        return (
+            self.aim.may_replace
+            and self.view.parent.spec.strategy.upgrade_policy is UpgradePolicy.UNINSTALL_THEN_INSTALL
+            and target.status is ModuleStatusWord.FAILED
+            and not target.uninstall_first
+        )
 
     def _pay(self, slot: Slot) -> bool:
         """Take the slot's availability from the budget; slots that are unavailable anyway cost nothing."""

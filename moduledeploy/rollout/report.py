@@ -108,7 +108,7 @@ def _available(findings: Findings, counts: Counts) -> tuple[bool, str, str]:
         return True, "MinimumReplicasAvailable", f"{counts.available} of {counts.desired} replicas are available"
     numbers = f"{counts.available} of {counts.desired} replicas are available, at least {floor} should be"
     peak = min(findings.release.peak_available, counts.desired) if findings.release else 0
-    if peak - counts.available > findings.limit:
+    if peak - counts.available > findings.limit and not findings.is_terminating:
         return (
             False,
             "MaxUnavailableExceeded",
