@@ -7,7 +7,7 @@ ENVIRONMENT ?= .venv
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench lock manifests image sbom
+.PHONY: help install demo test test-arklet lint bench lock manifests image sbom
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ demo: install ## the main job, live, on the embedded cluster
 
 test: install lint ## everything that must hold before a change lands
 	$(BIN)/python -m pytest
+
+test-arklet: install ## the controller on real bases; needs a JDK 17 and Maven, some minutes, and says so where it can't
+	$(BIN)/python -m pytest -m realarklet tests/arklet_real
 
 lint: install ## style, types, import contracts
 	$(BIN)/ruff check .

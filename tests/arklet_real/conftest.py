@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def _stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def _stage(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stage]:
+    if "realarklet" not in pytestconfig.option.markexpr:
+        pytest.skip("NOT CHECKED on real bases: `make test-arklet` runs them, for some minutes")
     if missing := what_is_missing():
         pytest.skip(f"NOT CHECKED on real bases: {missing}")
     with open_stage(tmp_path_factory.mktemp("arklet-real")) as stage:

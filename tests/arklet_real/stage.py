@@ -143,9 +143,10 @@ class Stage:
 
 @attrs.define
 class Round:
-    """What all bases showed at about one moment: answers by address, and which a Service listed before and after."""
+    """What all bases showed at about one moment: answers by address, and which a Service listed before, and throughout."""
 
     answers: dict[str, str | None]
+    listed_before: set[str]
     listed: set[str]
     modules: list[set[str]]
 
@@ -165,7 +166,7 @@ def watching(stage: Stage, *, service: str = "", modules: bool = False) -> Itera
                 )
                 after = stage.listed(service) if service else set()
                 shown = [set(base.modules()) for base in stage.bases] if modules else []
-                rounds.append(Round(answers, before & after, shown))
+                rounds.append(Round(answers, before, before & after, shown))
 
     thread = threading.Thread(target=look)
     thread.start()

@@ -44,7 +44,7 @@ def test_a_web_module_is_replaced_one_base_at_a_time_and_traffic_is_led_away_fir
     assert min(sum(answer is not None for answer in seen.answers.values()) for seen in rounds) == 2
     astray = [seen for seen in rounds if any(seen.answers[host] is None for host in seen.listed)]
     assert astray == []
-    assert min(len(seen.listed) for seen in rounds) == 2
+    assert min(len(seen.listed_before) for seen in rounds) == 2
 
 
 def test_versions_of_a_plain_module_run_side_by_side_until_the_switch(stage: Stage) -> None:
