@@ -20,7 +20,7 @@ from moduledeploy.arklet import outcomes
 from moduledeploy.controllers.facts import BaseKey, wanted
 from moduledeploy.controllers.failures import first_error, is_of_another
 from moduledeploy.controllers.resources import MODULES, PODS
-from moduledeploy.kube.errors import Conflict, Invalid, KubeError, NotFound
+from moduledeploy.kube.errors import Invalid, KubeError, NotFound
 from moduledeploy.kube.events import Reference
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
@@ -182,7 +182,7 @@ class BaseController:
             wrote = await self.writer.patch(
                 MODULES, where, {"status": encode_module_status(status)}, subresource="status"
             )
-        except (NotFound, Conflict):
+        except NotFound:
             return
         self.written.wrote(key, MODULES, wrote.resource_version)
         _log.info("module", module=module.name, status=status.status, reason=status.reason)

@@ -15,7 +15,7 @@ from moduledeploy.api.encode import owner_reference
 from moduledeploy.api.traffic import service_body, service_owner, service_ports
 from moduledeploy.controllers.failures import first_error
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES, SERVICES
-from moduledeploy.kube.errors import AlreadyExists, Conflict, NotFound
+from moduledeploy.kube.errors import AlreadyExists, NotFound
 from moduledeploy.kube.resources import ObjectKey, Resource
 from moduledeploy.rollout import actions
 from moduledeploy.rollout.gate import GateWrite
@@ -213,8 +213,8 @@ class Executor:
     async def _delete(self, resource: Resource, name: str, uid: str) -> None:
         try:
             wrote = await self.writer.delete(resource, ObjectKey(self.view.parent.namespace, name), uid=uid)
-        except (NotFound, Conflict):
-            _log.debug("gone already", name=name)  # gone, or a namesake with another UID stands there
+        except NotFound:
+            _log.debug("gone already", name=name)
         else:
             self._note(resource, wrote)
 

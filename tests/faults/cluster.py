@@ -43,13 +43,18 @@ class Scene:
 
     async def start(self, name: str, *flags: str, server: str = "") -> Controller:
         """Start a controller with a door of its own; one that ended before is started anew, by the same door."""
-        if name not in self.doors:
-            self.doors[name] = Door(self.cluster.server.handle)
-            await self.doors[name].open()
-        path = write_kubeconfig(self.folder / f"{name}.kubeconfig", server or self.doors[name].url)
+        door = await self.open_door(name)
+        path = write_kubeconfig(self.folder / f"{name}.kubeconfig", server or door.url)
         kubeconfig = ("--kubeconfig", str(path), "--url-schemes", "http,https,file")
         self.controllers.append(start_controller(self.folder, name, *kubeconfig, *flags))
         return self.controllers[-1]
+
+    async def open_door(self, name: str) -> Door:
+        """The door of one controller, open."""
+        if name not in self.doors:
+            self.doors[name] = Door(self.cluster.server.handle)
+            await self.doors[name].open()
+        return self.doors[name]
 
     async def start_pair(self) -> tuple[Controller, Controller]:
         """A leader and a standby, both ready."""
@@ -147,6 +152,13 @@ class Scene:
         modules = self.cluster.api.list(MODULES, NS)
         return any(module["spec"]["module"]["version"] == version for module in modules)
 
+    def has_alone(self, version: str) -> bool:
+        """Whether no base and no Module is left with another version."""
+        modules = self.cluster.api.list(MODULES, NS)
+        listed = [identity for states in self.installed().values() for identity in states]
+        versions = {module["spec"]["module"]["version"] for module in modules}
+        return versions == {version} and {identity.partition(":")[2] for identity in listed} == {version}
+
     def effects(self) -> int:
         """All installs and uninstalls that took effect so far."""
         found = (self.bases.effects(pod["metadata"]["uid"]) for pod in self.pods())
@@ -155,6 +167,11 @@ class Scene:
     def calls(self, since: float = 0.0) -> list[Call]:
         """Requests of all controllers from that moment on."""
         return [call for door in self.doors.values() for call in door.since(since)]
+
+    def writes(self) -> int:
+        """Changes by controllers that took effect, but for the lease and Events."""
+        calls = self.calls()
+        return sum(1 for call in calls if call.is_done_write and call.kind not in ("leases", "events"))
 
     async def until(self, condition: Callable[[], object], within_s: float) -> float:
         """Wait in real time until it holds; how long that took."""

@@ -22,7 +22,9 @@ FULL: Final = os.environ.get("MODULEDEPLOY_FAULT_RUNS") == "table"
 
 def pytest_configure(config: pytest.Config) -> None:
     """The marker is this folder's own."""
-    config.addinivalue_line("markers", "faults(runs): a row of the table of faults and how often it is to be run")
+    config.addinivalue_line(
+        "markers", "faults(runs, is_long): a row of the table of faults and how often it is to be run"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -30,6 +32,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("faults")
     if marker is not None and "run" in metafunc.fixturenames:
         metafunc.parametrize("run", range(marker.kwargs["runs"] if FULL else 1))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What can't be shortened is run with the whole table alone."""
+    long = [item for item in items if (marker := item.get_closest_marker("faults")) and marker.kwargs.get("is_long")]
+    if not FULL and long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

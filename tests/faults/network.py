@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import attrs
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 _RESOURCE: Final = re.compile(r"/(?:api/v1|apis/[^/]+/[^/]+)/(?:namespaces/[^/]+/)?(?P<plural>[a-z]+)(?:/|$)")
 _METHODS_OF_READERS: Final = frozenset({"GET", "HEAD"})
@@ -114,3 +116,73 @@ class Door:
         finally:
             if transport is not None:
                 self._watches.discard(transport)
+
+
+@attrs.define(eq=False)
+class Wire:
+    """A TCP connection's way to a target; it can hold back what passes, telling nobody."""
+
+    target: str
+    port: int = 0
+    _open: set[asyncio.Event] = attrs.field(factory=set)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def hold(self) -> None:
+        """Make the connections that there are half-open; new ones work."""
+        for flowing in self._open:
+            flowing.clear()
+
+    def let_go(self) -> None:
+        """Let everything pass that was held back."""
+        for flowing in self._open:
+            flowing.set()
+
+    async def join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection's bytes until an end closes."""
+        address = urlsplit(self.target)
+        flowing = asyncio.Event()
+        flowing.set()
+        self._open.add(flowing)
+        far_reader, far_writer = await asyncio.open_connection(address.hostname, address.port)
+        try:
+            async with asyncio.TaskGroup() as ways:
+                ways.create_task(_carry(reader, far_writer, flowing))
+                ways.create_task(_carry(far_reader, writer, flowing))
+        finally:
+            self._open.discard(flowing)
+            far_writer.transport.abort()
+            writer.transport.abort()
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            await flowing.wait()
+            writer.write(data)
+            await writer.drain()
+    await flowing.wait()
+    writer.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def held(target: str) -> AsyncIterator[Wire]:
+    """A wire to the target while inside; its connections end when left."""
+    wire, lines = Wire(target), set[asyncio.Task[None]]()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = asyncio.create_task(wire.join(reader, writer))
+        lines.add(line)
+        line.add_done_callback(lines.discard)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    wire.port = server.sockets[0].getsockname()[1]
+    try:
+        yield wire
+    finally:
+        server.close()
+        for line in lines:
+            line.cancel()
+        await asyncio.gather(*lines, return_exceptions=True)

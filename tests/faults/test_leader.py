@@ -5,20 +5,25 @@ from __future__ import annotations
 import random
 import signal
 import time
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
 from tests.faults.cluster import NS
 
+if TYPE_CHECKING:
+    from tests.faults.cluster import Scene
+    from tests.faults.processes import Controller
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 BASES = 6
 LEASE_S = 15.0
 
 
-async def in_mid_rollout(scene, run, **switches):
+async def in_mid_rollout(scene: Scene, run: int) -> tuple[Controller, Controller]:
     """Leader and standby, an upgrade in its first batch, at a moment of chance in it."""
-    await scene.deploy_bases(BASES, **({"install_delay": "0.6"} | switches))
+    await scene.deploy_bases(BASES, install_delay="0.6")
     leader, standby = await scene.start_pair()
     scene.deploy("1.0.0", replicas=BASES, batches=1)
     await scene.complete(60)
@@ -30,7 +35,7 @@ async def in_mid_rollout(scene, run, **switches):
 
 
 @pytest.mark.faults(runs=20)
-async def test_a_leader_killed_in_mid_rollout_is_followed_by_the_standby(scene, run):
+async def test_a_leader_killed_in_mid_rollout_is_followed_by_the_standby(scene: Scene, run: int) -> None:
     leader, _ = await in_mid_rollout(scene, run)
     holder = scene.holder()
 
@@ -43,7 +48,7 @@ async def test_a_leader_killed_in_mid_rollout_is_followed_by_the_standby(scene, 
 
 
 @pytest.mark.faults(runs=10)
-async def test_a_leader_stopped_beyond_its_lease_sends_nothing_when_it_goes_on(scene, run):
+async def test_a_leader_stopped_beyond_its_lease_sends_nothing_when_it_goes_on(scene: Scene, run: int) -> None:
     leader, standby = await in_mid_rollout(scene, run)
     holder = scene.holder()
 
@@ -69,7 +74,7 @@ async def test_a_leader_stopped_beyond_its_lease_sends_nothing_when_it_goes_on(s
 
 
 @pytest.mark.faults(runs=20)
-async def test_a_leader_asked_to_end_hands_over_at_once(scene, run):
+async def test_a_leader_asked_to_end_hands_over_at_once(scene: Scene, run: int) -> None:
     leader, standby = await in_mid_rollout(scene, run)
     holder = scene.holder()
 
@@ -91,7 +96,7 @@ async def test_a_leader_asked_to_end_hands_over_at_once(scene, run):
     scene.assert_everywhere("2.0.0", old="1.0.0")
 
 
-async def test_a_leader_asked_to_end_waits_for_no_base_that_takes_its_time(scene):
+async def test_a_leader_asked_to_end_waits_for_no_base_that_takes_its_time(scene: Scene) -> None:
     await scene.deploy_bases(2, install_delay="12")
     leader, _ = await scene.start_pair()
     scene.deploy("1.0.0", replicas=2, batches=1)
@@ -111,7 +116,7 @@ async def test_a_leader_asked_to_end_waits_for_no_base_that_takes_its_time(scene
     scene.assert_everywhere("1.0.0")
 
 
-async def test_a_standby_asked_to_end_leaves_the_lease_alone(scene):
+async def test_a_standby_asked_to_end_leaves_the_lease_alone(scene: Scene) -> None:
     _, standby = await scene.start_pair()
     holder = scene.holder()
 

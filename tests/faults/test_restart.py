@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import random
 import signal
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+
+if TYPE_CHECKING:
+    from tests.faults.cluster import Scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 BASES = 6
 
 
 @pytest.mark.faults(runs=20)
-async def test_kill_9_in_mid_batch_and_a_restart_end_in_the_same_state_with_every_module_installed_once(scene, run):
+async def test_kill_9_in_mid_batch_and_a_restart_end_in_the_same_state_with_every_module_installed_once(
+    scene: Scene, run: int
+) -> None:
     chance = random.Random(run)
     await scene.deploy_bases(BASES, install_delay="0.6")
     controller = await scene.start("alone")
