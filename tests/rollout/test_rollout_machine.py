@@ -17,12 +17,16 @@ from hypothesis.stateful import (
 )
 
 from moduledeploy.api.status import Progress
+from tests.rollout.rules import Rules
 from tests.rollout.world import World
 
 POLICIES = ("install_then_uninstall", "uninstall_then_install", "scaleup_then_scaledown")
+SERVICE = {"enableModuleService": True, "port": 8080, "targetPort": 8080}
 EXAMPLES = int(os.environ.get("MODULEDEPLOY_MACHINE_EXAMPLES", "60"))
 # Shrinking a failure takes minutes: it is asked for when there is one to look at.
-PHASES = tuple(Phase) if os.environ.get("MODULEDEPLOY_MACHINE_SHRINK") else (Phase.explicit, Phase.reuse, Phase.generate)
+PHASES = (
+    tuple(Phase) if os.environ.get("MODULEDEPLOY_MACHINE_SHRINK") else (Phase.explicit, Phase.reuse, Phase.generate)
+)
 STEPS = int(os.environ.get("MODULEDEPLOY_MACHINE_STEPS", "40"))
 
 
@@ -30,7 +34,7 @@ class RolloutMachine(RuleBasedStateMachine):
     """The real planner and the real convergence with virtual time."""
 
     world: World
-    confirmed: dict[str, int]
+    kept: Rules
 
     @initialize(
         bases=st.integers(1, 6),
@@ -42,7 +46,8 @@ class RolloutMachine(RuleBasedStateMachine):
     def begin(self, bases: int, replicas: int, policy: str, batches: int, cap: int | None) -> None:
         if replicas == -1 and policy == "scaleup_then_scaledown":
             policy = "install_then_uninstall"
-        self.world = World()
+        self.kept = Rules()
+        self.world = World(watch=self.kept.check)
         self.world.add_bases(bases, cap=cap)
         self.world.edit(replicas=replicas, maxUnavailable=1, minReadySeconds=0)
         self.world.strategy(batchCount=batches, upgradePolicy=policy)
@@ -59,7 +64,42 @@ class RolloutMachine(RuleBasedStateMachine):
 
     @rule(pause=st.sampled_from([True, False, None]))
     def set_pause(self, pause: bool | None) -> None:
-        self.world.edit(pause=pause)
+        self._edit(pause=pause)
+
+    def _edit(self, **spec: Any) -> None:
+        self.kept.person_edits(self.world, spec)
+        self.world.edit(**spec)
+
+    @rule(number=st.integers(0, 4))
+    def confirm_by_number(self, number: int) -> None:
+        self.kept.person_counts(self.world, number)
+        self.world.edit(confirmBatchNum=number)
+
+    @rule(
+        fields=st.fixed_dictionaries(
+            {"serviceStrategy": st.sampled_from([SERVICE, {}]), "drainSeconds": st.sampled_from([0, 15])}
+        )
+    )
+    def change_traffic(self, fields: dict[str, Any]) -> None:
+        self.world.strategy(**fields)
+
+    @rule()
+    def endpoints_catch_up(self) -> None:
+        self.world.publish_endpoints()
+
+    @rule(data=st.data(), name=st.sampled_from(["this", "that"]))
+    def somebody_elses_module_comes(self, data: st.DataObject, name: str) -> None:
+        self.world.occupy(data.draw(st.sampled_from(sorted(self.world.jvms))), name)
+
+    @rule()
+    def delete_and_make_anew(self) -> None:
+        if self.world.has_finalizer:
+            self.world.is_terminating = True
+            self.world.run(100)
+            assert self.world.deleted
+            assert not self.world.modules
+        self.world.forget()
+        self.kept.forget()
 
     @rule(
         fields=st.fixed_dictionaries(
@@ -136,7 +176,7 @@ class RolloutMachine(RuleBasedStateMachine):
         self.world.now += seconds
 
     @invariant()
-    def no_batch_opens_without_its_confirmation(self) -> None:
+    def the_cursor_stays_in_its_batches(self) -> None:
         release = self.world.status.release
         if release is not None:
             assert release.current_batch <= len(release.batches)
@@ -151,11 +191,11 @@ class RolloutMachine(RuleBasedStateMachine):
         for uid, jvm in world.jvms.items():
             if not jvm.gone:
                 world.set_ready(uid, True)
-        while sum(not jvm.gone for jvm in world.jvms.values()) < 8:
+        while sum(not jvm.gone and not jvm.others for jvm in world.jvms.values()) < 8:
             world.add_bases(1)
         world.now += 100_000  # past every retry
         for _ in range(12):
-            world.edit(pause=False)
+            self._edit(pause=False)
             world.retry += "+"
             world.run(300)
         self._check_goal()
@@ -170,7 +210,7 @@ class RolloutMachine(RuleBasedStateMachine):
         assert len(world.modules) == desired
 
 
-def test_safety_at_every_step_and_the_goal_in_the_end():
+def test_safety_at_every_step_and_the_goal_in_the_end() -> None:
     run_state_machine_as_test(
         RolloutMachine,
         settings=settings(

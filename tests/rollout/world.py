@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,8 @@ from moduledeploy.rollout.converge import (
     BizState,
     Install,
     Query,
+    Route,
+    SetTraffic,
     Step,
     Switch,
     Uninstall,
@@ -28,6 +31,7 @@ from moduledeploy.rollout.converge import (
 )
 from moduledeploy.rollout.gate import GateWrite
 from moduledeploy.rollout.plan import Plan, plan
+from moduledeploy.rollout.service import CreateService, LeaveService, ServiceFacts
 from moduledeploy.rollout.slots import BaseFacts, Mark, ModuleFacts, Slots
 from moduledeploy.rollout.transitions import EventFact
 from moduledeploy.rollout.view import BaseDeployment, Parent, Revision, View
@@ -91,7 +95,11 @@ class Mod:
 
 @attrs.define
 class Jvm:
-    """One base: its pod and what runs in it."""
+    """One base: its pod and what runs in it.
+
+    is_labelled: the pod has the module's label; is_endpoint: the Service's EndpointSlice holds it, which follows the label when
+    `publish_endpoints` says so; others: modules of somebody else.
+    """
 
     uid: str
     ready: bool = True
@@ -103,6 +111,9 @@ class Jvm:
     known: tuple[Biz, ...] | None = None
     installs: int = 0
     uninstalls: int = 0
+    is_labelled: bool = False
+    is_endpoint: bool = False
+    others: set[str] = attrs.field(factory=set)
 
     def listed(self) -> tuple[Biz, ...]:
         return tuple(Biz(name, version, state) for (name, version), state in self.running.items())
@@ -131,6 +142,8 @@ class World:
     pool: Pool = attrs.field(factory=Pool)
     events: list[EventFact] = attrs.field(factory=list)
     calls: list[tuple[str, str, str]] = attrs.field(factory=list)
+    services: dict[str, ServiceFacts] = attrs.field(factory=dict)
+    watch: Callable[[View, Plan, World], None] | None = None
     _serial: int = 0
 
     # What a person or the cluster does.
@@ -168,9 +181,30 @@ class World:
         jvm.container += "'"
         jvm.known = None
 
+    def occupy(self, uid: str, name: str) -> None:
+        """Somebody else's module comes to a base that can take one."""
+        jvm = self.jvms[uid]
+        if not jvm.gone and (jvm.cap is None or self.pool.count(uid) < jvm.cap):
+            jvm.others.add(name)
+            self.pool.add_module(uid, name, name)
+
+    def publish_endpoints(self) -> bool:
+        """EndpointSlices catch up with labels; whether anything changed."""
+        stale = [jvm for jvm in self.jvms.values() if jvm.is_endpoint != (jvm.is_labelled and not jvm.gone)]
+        for jvm in stale:
+            jvm.is_endpoint = not jvm.is_endpoint
+        return bool(stale)
+
     def delete_module(self, name: str) -> None:
         self.modules[name].terminating = True
         self._tell_module(self.modules[name])
+
+    def forget(self) -> None:
+        """The object is gone; the next one of that name has the same spec and nothing else."""
+        self.status, self.waiting, self.generation = DeploymentStatus(), None, 1
+        self.has_finalizer = self.is_terminating = self.deleted = False
+        self.revisions.clear()
+        self.services = {}
 
     # What the controllers do.
 
@@ -195,6 +229,7 @@ class World:
                 replicas=sum(not jvm.gone for jvm in self.jvms.values()), is_rolling=self.rolling
             ),
             conflict=self.conflict,
+            services=self.services,
         )
 
     def reconcile(self) -> Plan:
@@ -209,6 +244,8 @@ class World:
         assert self.is_terminating or after >= min(before, floor), (
             f"{before} available became {after}, the floor is {floor}"
         )
+        if self.watch is not None:
+            self.watch(view, made, self)
         self.status = made.status
         self.events.extend(made.events)
         self.slots.check_invariants()
@@ -231,6 +268,11 @@ class World:
                 del self.revisions[name]
             case actions.WriteGate(write=write, token=token):
                 self._gate(write, token)
+            case CreateService(module_name=name, strategy=strategy):
+                service = ServiceFacts(name=f"{name}-service", owners=("md",), ports=(strategy,))
+                self.services = {service.name: service}
+            case LeaveService():
+                self.services = {}
             case actions.DeleteModule(name=name):
                 self.delete_module(name)
             case actions.CreateModule():
@@ -260,8 +302,8 @@ class World:
             uninstall_first=action.uninstall_first,
         )
         self.modules[action.name] = module
-        cap = self.jvms[action.base_uid].cap
-        assert cap is None or self.pool.count(action.base_uid) <= cap, f"{action.base_uid} is over its cap"
+        jvm = self.jvms[action.base_uid]
+        assert jvm.cap is None or len({NAME, *jvm.others}) <= jvm.cap, f"{action.base_uid} is over its cap"
         self.pool.add_module(module.base_uid, module.source.name, module.name)
         self._tell_module(module)
 
@@ -270,7 +312,12 @@ class World:
         jvm = self.jvms[uid]
         here = tuple(module.wanted() for module in self.modules.values() if module.base_uid == uid)
         base = BaseView(
-            is_gone=jvm.gone, is_reachable=not jvm.gone, container_id=jvm.container, modules=here, listed=jvm.known
+            is_gone=jvm.gone,
+            is_reachable=not jvm.gone,
+            container_id=jvm.container,
+            modules=here,
+            listed=jvm.known,
+            routes=self._routes(jvm),
         )
         decision = converge(base, self.now)
         for wanted, status in decision.reports:
@@ -281,6 +328,16 @@ class World:
             self._operate(jvm, decision.step)
         return bool(decision.reports or decision.released or decision.step)
 
+    def _routes(self, jvm: Jvm) -> dict[str, Route]:
+        strategy = self.spec.get("operationStrategy", {})
+        route = Route(
+            is_wanted=bool(strategy.get("serviceStrategy")),
+            is_labelled=jvm.is_labelled,
+            is_endpoint=jvm.is_endpoint,
+            drain_s=strategy.get("drainSeconds", 0),
+        )
+        return {} if route == Route() else {NAME: route}
+
     def _operate(self, jvm: Jvm, step: Step) -> None:
         match step:
             case Query():
@@ -289,8 +346,13 @@ class World:
                 self._install(jvm, module)
             case Uninstall(name=name, version=version):
                 self.calls.append(("uninstall", jvm.uid, f"{name}:{version}"))
-                del jvm.running[name, version]
+                was_active = jvm.running.pop((name, version)) is BizState.ACTIVE
                 jvm.uninstalls += 1
+                assert not (was_active and jvm.is_endpoint), f"{jvm.uid} is uninstalled while traffic comes"
+            case SetTraffic(on=on):
+                self.calls.append(("label" if on else "unlabel", jvm.uid, NAME))
+                jvm.is_labelled = on
+                return
             case Switch(module=module):
                 self.calls.append(("switch", jvm.uid, module.source.identity))
                 for identity in jvm.running:
@@ -343,6 +405,7 @@ class World:
         """Run everything until nothing changes at this moment."""
         for _ in range(limit):
             before = self._fingerprint()
+            self.publish_endpoints()
             self.reconcile()
             for uid in list(self.jvms):
                 while self.converge(uid):
@@ -356,13 +419,20 @@ class World:
         end = self.now + seconds
         self.settle()
         while self.now < end:
-            due = self.reconcile().wake_at
-            self.now = min(end, due if due is not None and due > self.now else end)
+            due = [moment for moment in (self.reconcile().wake_at, *self._drained_at()) if moment is not None]
+            self.now = min([moment for moment in due if moment > self.now], default=end)
+            self.now = min(self.now, end)
             self.settle()
+
+    def _drained_at(self) -> list[float]:
+        """When Modules that drain have drained."""
+        seconds = self.spec.get("operationStrategy", {}).get("drainSeconds", 0)
+        draining = [module.status for module in self.modules.values() if module.status.reason == "Draining"]
+        return [s.lastTransitionTime.timestamp() + seconds for s in draining if s.lastTransitionTime is not None]
 
     def _fingerprint(self) -> tuple[object, ...]:
         modules = tuple((m.name, m.uid, m.status, m.terminating) for m in self.modules.values())
-        running = tuple(tuple(jvm.running.items()) for jvm in self.jvms.values())
+        running = tuple((tuple(jvm.running.items()), jvm.is_labelled, jvm.is_endpoint) for jvm in self.jvms.values())
         return (
             self.has_finalizer,
             self.status,
