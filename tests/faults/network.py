@@ -54,7 +54,7 @@ class Door:
     handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
     calls: list[Call] = attrs.field(factory=list)
     port: int = 0
-    _web: web.Server[web.BaseRequest] = attrs.field(init=False)
+    _web: web.Server = attrs.field(init=False)
     _listener: asyncio.Server | None = None
     _watches: set[asyncio.Transport] = attrs.field(factory=set)
 

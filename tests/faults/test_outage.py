@@ -25,7 +25,7 @@ async def tries_by_kind(controller: Controller) -> Counter[str]:
     for name in ("moduledeploy_watches_total", "moduledeploy_lists_total"):
         for labels, value in (await controller.samples(name)).items():
             if dict(labels).get("result") != "success":
-                found[dict(labels)["kind"]] += value
+                found[dict(labels)["kind"]] += int(value)
     return found
 
 

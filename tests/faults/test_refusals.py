@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moduledeploy.devcluster.faults import Fault
-from tests.faults.cluster import MODULES, NS, running_scene
+from tests.faults.cluster import GROUP, MODULES, NS, running_scene
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +34,9 @@ def end_state(scene: Scene) -> tuple[object, ...]:
     status = scene.status()
     counts = {key: value for key, value in status.items() if key.endswith("eplicas")}
     return (
-        sorted((module["metadata"]["labels"]["revision"], module["status"]["status"]) for module in modules),
+        sorted((module["metadata"]["labels"][f"{GROUP}/revision"], module["status"]["status"]) for module in modules),
         sorted(tuple(states.items()) for states in scene.installed().values()),
-        sorted(scene.installs(f"orders:1.0.{number}").values() for number in range(3)),
+        [sorted(scene.installs(f"orders:1.0.{number}").values()) for number in range(3)],
         counts,
         status["phase"],
     )

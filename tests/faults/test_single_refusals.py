@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -38,7 +39,7 @@ async def test_one_fault_of_a_write_holds_nothing_up(scene: Scene, kind: Kind) -
             scene.deploy(version, replicas=2, batches=2)
             try:
                 await scene.complete(AT_ONCE_S)
-                await scene.until(lambda now=version: scene.has_alone(now), AT_ONCE_S)
+                await scene.until(partial(scene.has_alone, version), AT_ONCE_S)
             except AssertionError as error:
                 error.add_note(f"{times} × {kind} on {verb} {resource}")
                 raise

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 def is_observed(scene: Scene) -> bool:
     obj = scene.cluster.api.get(DEPLOYMENTS, "orders", NS)
-    return (obj.get("status") or {}).get("observedGeneration") == obj["metadata"]["generation"]
+    return bool(scene.status().get("observedGeneration") == obj["metadata"]["generation"])
 
 
 @pytest.mark.faults(runs=1)

@@ -11,7 +11,7 @@ import attrs
 import msgspec
 
 from moduledeploy.devcluster.arklet import ArkletPorts, Behaviour, Effects, SimulatedArklet
-from moduledeploy.devcluster.bases.addresses import AddressPool, allow_many_sockets
+from moduledeploy.devcluster.bases.addresses import NETWORK, AddressPool, allow_many_sockets
 from moduledeploy.devcluster.bases.attached import AttachedBases, attach_at_birth
 from moduledeploy.devcluster.bases.kubelet import Kubelet
 from moduledeploy.devcluster.bases.nodes import node_names, node_object, node_status
@@ -128,6 +128,7 @@ class LocalBases:
         *,
         start_delay_s: float = 0.3,
         nodes: int = 3,
+        network: IPv4Network = NETWORK,
         reuse_addresses: bool = False,
         clock: Clock | None = None,
         plays: Callable[[Pod], bool] = is_from_replica_set,
@@ -148,7 +149,7 @@ class LocalBases:
             ports=self._ports,
             clock=self._clock,
             start_delay_s=start_delay_s,
-            addresses=AddressPool(reuse=reuse_addresses),
+            addresses=AddressPool(network=network, reuse=reuse_addresses),
         )
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
