@@ -19,7 +19,6 @@ from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.access.lean import import_config_only
 from moduledeploy.kube.errors import ApiError, Conflict, Forbidden, KubeError, NotFound, Unauthorized, Unreachable
 from moduledeploy.kube.resources import MERGE_PATCH, Resource
-from moduledeploy.runtime.log import configure_logging
 
 if TYPE_CHECKING:
     import argparse
@@ -167,6 +166,8 @@ async def changing(change: Callable[[], Awaitable[int]]) -> int:
 
 def run(command: Callable[[argparse.Namespace], Awaitable[int]], options: argparse.Namespace) -> int:
     """Run a command that talks to a cluster; every expected error is one line on standard error and an exit status."""
+    from moduledeploy.runtime.log import configure_logging  # noqa: PLC0415  # --help doesn't pay for it
+
     configure_logging(level="error")
     try:
         return int(anyio.run(command, options))

@@ -1,0 +1,129 @@
+"""What a command loads before it works, and what is said where there is no cluster."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import MANIFESTS, Call
+
+ROOT = MANIFESTS.parent
+
+
+def loaded(code: str) -> set[str]:
+    """The modules that a fresh process has loaded after this code."""
+    text = f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    return set(done.stdout.splitlines())
+
+
+def test_what_needs_no_cluster_loads_no_http() -> None:
+    sample = MANIFESTS / "samples" / "orders-v1.yaml"
+
+    modules = loaded(f"from moduledeploy.cli import main\nmain(['lint', '-f', {str(sample)!r}, '-o', 'json'])")
+
+    assert not modules & {"aiohttp", "kubernetes_asyncio", "prometheus_client", "structlog", "anyio"}
+
+
+def test_no_command_loads_the_generated_models(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(KUBECONFIG.format(user="{}"))
+
+    modules = loaded(f"from moduledeploy.cli import main\nmain(['list', '--kubeconfig', {str(kubeconfig)!r}])")
+
+    assert "kubernetes_asyncio.config.kube_config" in modules
+    assert not {name for name in modules if name.startswith(("kubernetes_asyncio.client.models", "kubernetes_asyncio.client.api"))}
+
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: c
+clusters: [{{name: c, cluster: {{server: "http://127.0.0.1:9"}}}}]
+contexts: [{{name: c, context: {{cluster: c, user: u, namespace: team}}}}]
+users: [{{name: u, user: {user}}}]
+"""
+CREDENTIALS = """
+import anyio
+from moduledeploy.cli.access.lean import import_config_only
+import_config_only()
+from moduledeploy.kube.config import load_credentials
+
+async def show():
+    found = await load_credentials(kubeconfig={path!r})
+    print(found.host, found.namespace, await found.token.authorization())
+
+anyio.run(show)
+"""
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "{token: secret}",
+        "{tokenFile: token}",
+        "{exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, interactiveMode: Never, args: [plugin]}}",
+    ],
+)
+def test_tokens_are_read_as_by_the_whole_library(tmp_path: Path, user: str) -> None:
+    (tmp_path / "kubeconfig").write_text(KUBECONFIG.format(user=user))
+    (tmp_path / "token").write_text("secret\n")
+    status = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"secret"}}'
+    (tmp_path / "plugin").write_text(f"echo '{status}'\n")
+
+    text = CREDENTIALS.format(path=str(tmp_path / "kubeconfig"))
+    environ = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.stdout.strip() == "http://127.0.0.1:9 team Bearer secret", done.stderr
+
+
+def test_a_server_that_is_not_there_is_one_line_with_what_to_do(call: Call, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(KUBECONFIG.format(user="{}"))
+
+    said = call("list", "--kubeconfig", str(kubeconfig))
+
+    assert said.status == 1
+    assert said.err.startswith("moduledeploy: no API server at http://127.0.0.1:9: ")
+    assert said.err.count("\n") == 1
+
+
+def test_no_kubeconfig_is_one_line_with_what_to_do(call: Call) -> None:
+    said = call("list", "--kubeconfig", "/nowhere/config")
+
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "pass --kubeconfig" in said.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    "get list status history plan simulate capacity why lint confirm pause resume retry restart undo scale set completion".split(),
+)
+def test_every_command_has_help_with_an_example(call: Call, command: str) -> None:
+    said = call(command, "--help")
+
+    assert said.status == 0
+    assert "Example" in said.out
+    assert f"moduledeploy {command}" in said.out
+
+
+@pytest.mark.parametrize("words", [["status", "x", "--until", "tomorrow"], ["confirm", "x"], ["set", "x", "colour=red"]])
+def test_what_is_not_understood_is_2(call: Call, words: list[str]) -> None:
+    assert call(*words).status == 2
+
+
+def test_commands_and_flags_are_completed_without_a_cluster(call: Call) -> None:
+    assert [line.split("\t")[0] for line in call("__complete", "con").out.splitlines()] == ["confirm"]
+    assert [line.split("\t")[0] for line in call("__complete", "confirm", "--b").out.splitlines()] == ["--batch"]
+    assert call("__complete", "get", "x", "-o", "").out.split() == ["tree", "json", "yaml"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_has_a_script(call: Call, shell: str) -> None:
+    assert "moduledeploy __complete" in call("completion", shell).out
