@@ -29,6 +29,7 @@ from moduledeploy.runtime.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from ipaddress import IPv4Network
 
     from anyio.abc import TaskStatus
 
