@@ -18,7 +18,7 @@ from moduledeploy.cli.access import flags
 from moduledeploy.cli.access.connection import changing, connect, run
 from moduledeploy.cli.access.console import say
 from moduledeploy.cli.access.exits import CliError, Exit
-from moduledeploy.cli.pictures.rollout import Note, noted_confirmations
+from moduledeploy.cli.pictures.standing import Note, noted_confirmations
 from moduledeploy.cli.reading.cluster import read_stores
 from moduledeploy.cli.reading.kinds import CONFIRMATIONS_ANNOTATION
 from moduledeploy.cli.reading.one import One, read_one

@@ -22,15 +22,15 @@ from moduledeploy.cli.pictures.documents import documents
 from moduledeploy.cli.pictures.rows import DeploymentRow, deployment_row
 from moduledeploy.cli.pictures.table import table
 from moduledeploy.cli.pictures.words import PROGRESS, UNKNOWN, age
-from moduledeploy.cli.reading.cluster import read_stores
+from moduledeploy.cli.reading.deployments import read_deployments
 from moduledeploy.cli.reading.kinds import ReadDeployment
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from moduledeploy.api.kinds import ModuleDeployment
     from moduledeploy.cli.access.connection import Connection
-    from moduledeploy.controllers.cluster import Stores
 
 READ: Final = ("deployments",)
 FRAME_S: Final = 0.2
@@ -56,7 +56,7 @@ async def _list(options: argparse.Namespace) -> int:
         namespace = None if options.all_namespaces else connection.namespace
         if options.watch and options.output == "table":
             return await _follow(connection, namespace, options)
-        rows = _rows(await read_stores(connection, namespace, READ, options.selector))
+        rows = _rows(await read_deployments(connection, namespace, options.selector))
         if options.output != "table":
             emit(documents("RolloutSummary", rows), options.output)
         elif rows:
@@ -66,11 +66,11 @@ async def _list(options: argparse.Namespace) -> int:
     return Exit.REACHED
 
 
-def _rows(stores: Stores) -> list[DeploymentRow]:
+def _rows(found: Iterable[ModuleDeployment]) -> list[DeploymentRow]:
     now = time.time()
-    found = [item for item in stores.deployments.values() if isinstance(item, ReadDeployment)]
-    found.sort(key=lambda item: (item.metadata.namespace, item.metadata.name))
-    return [deployment_row(item, now) for item in found]
+    mine = [item for item in found if isinstance(item, ReadDeployment)]
+    mine.sort(key=lambda item: (item.metadata.namespace, item.metadata.name))
+    return [deployment_row(item, now) for item in mine]
 
 
 def _table(rows: Sequence[DeploymentRow], *, with_namespace: bool) -> list[Text]:
@@ -97,7 +97,7 @@ async def _follow(connection: Connection, namespace: str | None, options: argpar
     async with watching(connection, namespace, READ, options.selector) as live:
         with Screen(console=out, auto_refresh=False, vertical_overflow="crop") as screen:
             while True:
-                rows = _rows(live.cluster.stores)
+                rows = _rows(live.cluster.stores.deployments.values())
                 if out.is_terminal:
                     lines = (
                         _table(rows, with_namespace=options.all_namespaces) if rows else [Text("no ModuleDeployments")]

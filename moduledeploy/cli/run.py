@@ -12,7 +12,8 @@ import sys
 
 import anyio
 
-from moduledeploy.app import Settings, StartError, run
+from moduledeploy.app import Settings, run
+from moduledeploy.controllers.preflight import StartError
 from moduledeploy.kube.config import ConfigError, is_in_cluster
 from moduledeploy.kube.errors import KubeError
 from moduledeploy.runtime.log import configure_logging

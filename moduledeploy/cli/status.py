@@ -20,11 +20,10 @@ from moduledeploy.cli.access.connection import connect, run
 from moduledeploy.cli.access.console import emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.pictures.documents import document
-from moduledeploy.cli.pictures.rollout import Standing
 from moduledeploy.cli.pictures.rows import DeploymentRow, deployment_row
+from moduledeploy.cli.pictures.standing import Standing
 from moduledeploy.cli.reading.cluster import read_stores
-from moduledeploy.cli.reading.family import read_status
-from moduledeploy.cli.reading.kinds import ReadDeployment
+from moduledeploy.cli.reading.kinds import ReadDeployment, read_status
 from moduledeploy.cli.reading.revisions import find_revision, template_of
 from moduledeploy.kube.resources import ObjectKey
 

@@ -43,7 +43,12 @@ class Rollout:
         }
         metadata = {"name": self.name, "namespace": "default"}
         self.cluster.apply(
-            {"apiVersion": "koupleless.alipay.com/v1alpha1", "kind": "ModuleDeployment", "metadata": metadata, "spec": spec}
+            {
+                "apiVersion": "koupleless.alipay.com/v1alpha1",
+                "kind": "ModuleDeployment",
+                "metadata": metadata,
+                "spec": spec,
+            }
         )
 
     def reaches(self, status: Exit, *words: str) -> Said:
@@ -122,7 +127,9 @@ def test_history_says_who_confirmed_which_batch(rollout: Rollout) -> None:
 def test_whoever_confirms_by_another_tool_is_told_from_the_managed_fields(rollout: Rollout) -> None:
     rollout.is_at_its_first_gate()
     patch = '{"spec":{"pause":false}}'
-    rollout.cluster.kubectl("patch", "mddeploy", rollout.name, "--type", "merge", "-p", patch, "--field-manager", "alice")
+    rollout.cluster.kubectl(
+        "patch", "mddeploy", rollout.name, "--type", "merge", "-p", patch, "--field-manager", "alice"
+    )
     rollout.reaches(Exit.REACHED)
 
     confirmed = rollout("history", "-o", "json").document["items"][1]["confirmed"]

@@ -142,7 +142,7 @@ def _not_found(resource: Resource, path: str, error: ApiError) -> str:
 
 @asynccontextmanager
 async def connect(options: argparse.Namespace) -> AsyncIterator[Connection]:
-    """The cluster that the flags name. Raises CliError and ConfigError."""
+    """The cluster that the flags name, for commands that `run` runs. Raises CliError and ConfigError."""
     import_config_only()
     from moduledeploy.kube.config import load_credentials  # noqa: PLC0415  # after the lean import of what it imports
     from moduledeploy.kube.transport import Transport  # noqa: PLC0415  # commands without a cluster don't pay for HTTP
@@ -166,6 +166,7 @@ async def changing(change: Callable[[], Awaitable[int]]) -> int:
 
 def run(command: Callable[[argparse.Namespace], Awaitable[int]], options: argparse.Namespace) -> int:
     """Run a command that talks to a cluster; every expected error is one line on standard error and an exit status."""
+    import_config_only()
     from moduledeploy.runtime.log import configure_logging  # noqa: PLC0415  # --help doesn't pay for it
 
     configure_logging(level="error")

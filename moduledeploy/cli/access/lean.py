@@ -1,8 +1,8 @@
-"""kubernetes-asyncio without its generated API: what reads kubeconfigs and tokens, and nothing else.
+"""Libraries without the parts that a command of a tenth of a second would load for nothing.
 
-`import kubernetes_asyncio.config` runs the package's `__init__`, which imports every API group and every model: half a second
-that a command of a tenth of a second would spend for nothing. The config modules themselves need two names of the client:
-`Configuration`, which is loaded as it is, and `ApiClient`, which is used only by functions that nobody here calls.
+Of kubernetes-asyncio what reads kubeconfigs and tokens stays, and the generated API goes: `import kubernetes_asyncio.config` runs
+the package's `__init__`, which imports every API group and every model. The config modules themselves need two names of the
+client: `Configuration`, which is loaded as it is, and `ApiClient`, which is used only by functions that nobody here calls.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Final, NoReturn
 
 _PACKAGE: Final = "kubernetes_asyncio"
+_TRACEBACKS: Final = "rich.traceback"
 _CLIENT: Final = f"{_PACKAGE}.client"
 
 
@@ -25,11 +26,12 @@ class _NoApiClient:
 
 
 def import_config_only() -> None:
-    """Make `kubernetes_asyncio.config` importable at the price of that part alone.
+    """Make `kubernetes_asyncio.config` and structlog importable at the price of what is used of them.
 
     For processes of the command line, before `moduledeploy.kube.config` is imported; does nothing where the whole package has
     been imported already.
     """
+    _import_logging_only()
     if _PACKAGE in sys.modules:
         return
     package = _without_running(_PACKAGE)
@@ -37,6 +39,18 @@ def import_config_only() -> None:
     vars(package)["client"] = client
     configuration = importlib.import_module(f"{_CLIENT}.configuration")
     vars(client).update(Configuration=configuration.Configuration, ApiClient=_NoApiClient)
+
+
+def _import_logging_only() -> None:
+    """structlog imports the renderer of colourful tracebacks, and with it a highlighter, unless there is none."""
+    if "structlog" in sys.modules or _TRACEBACKS in sys.modules:
+        return
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None forbids the import, says importlib
+    modules[_TRACEBACKS] = None
+    try:
+        importlib.import_module("structlog")
+    finally:
+        del modules[_TRACEBACKS]
 
 
 def _without_running(name: str) -> ModuleType:

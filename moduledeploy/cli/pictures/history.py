@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from moduledeploy.api.status import Progress
-from moduledeploy.cli.pictures.rollout import Confirmation, confirmations
+from moduledeploy.cli.pictures.standing import Confirmation, confirmations
 from moduledeploy.cli.reading.kinds import CHANGE_CAUSE_ANNOTATION
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from moduledeploy.api.kinds import ModuleStatusWord
 from moduledeploy.api.status import Progress
-from moduledeploy.cli.pictures.rollout import message_of
+from moduledeploy.cli.pictures.standing import message_of
 from moduledeploy.cli.pictures.words import age
 from moduledeploy.rollout.slots import Mark
 

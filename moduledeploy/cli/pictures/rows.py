@@ -6,9 +6,8 @@ import attrs
 
 from moduledeploy.api.fields import DecodeError, Fields
 from moduledeploy.api.times import at
-from moduledeploy.cli.pictures.rollout import Standing, message_of, phase_of, standing_of
-from moduledeploy.cli.reading.family import read_status
-from moduledeploy.cli.reading.kinds import ReadDeployment
+from moduledeploy.cli.pictures.standing import Standing, message_of, phase_of, standing_of
+from moduledeploy.cli.reading.kinds import ReadDeployment, read_status
 
 
 @attrs.frozen(kw_only=True)

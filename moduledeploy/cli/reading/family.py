@@ -8,11 +8,9 @@ import attrs
 
 from moduledeploy.api import names
 from moduledeploy.api.decode import decode_deployment_spec
-from moduledeploy.api.decode_status import decode_deployment_status
 from moduledeploy.api.fields import DecodeError
-from moduledeploy.api.status import DeploymentStatus
 from moduledeploy.cli.access.exits import CliError, Exit
-from moduledeploy.cli.reading.kinds import ReadDeployment
+from moduledeploy.cli.reading.kinds import ReadDeployment, read_status
 from moduledeploy.controllers.claims import Claim, Claims
 from moduledeploy.controllers.facts import FamilyKey, PoolKey, created_at, revision
 from moduledeploy.kube.resources import ObjectKey
@@ -82,14 +80,6 @@ def family_of(cluster: Cluster, deployment: ModuleDeployment) -> Family:
             conflict=_conflict(cluster, deployment, key, spec),
         ),
     )
-
-
-def read_status(deployment: ModuleDeployment) -> DeploymentStatus:
-    """The status; one that can't be read counts as none, as it does for the controller."""
-    try:
-        return decode_deployment_status(deployment.status)
-    except DecodeError:
-        return DeploymentStatus()
 
 
 def _revisions(cluster: Cluster, key: FamilyKey) -> dict[str, Revision]:

@@ -7,8 +7,11 @@ from typing import Any, Final
 
 import attrs
 
+from moduledeploy.api.decode_status import decode_deployment_status
+from moduledeploy.api.fields import DecodeError
 from moduledeploy.api.kinds import ModuleDeployment
 from moduledeploy.api.meta import Metadata
+from moduledeploy.api.status import DeploymentStatus
 from moduledeploy.api.times import at
 
 CONTROLLER: Final = "moduledeploy"  # the controller's field manager
@@ -60,3 +63,11 @@ class ReadDeployment(ModuleDeployment):
             if entry.time is not None and not entry.subresource and entry.manager != CONTROLLER
         ]
         return max(written, default=at(self.metadata.creationTimestamp) or 0.0)
+
+
+def read_status(deployment: ModuleDeployment) -> DeploymentStatus:
+    """The status; one that can't be read counts as none, as it does for the controller."""
+    try:
+        return decode_deployment_status(deployment.status)
+    except DecodeError:
+        return DeploymentStatus()

@@ -8,8 +8,7 @@ import attrs
 import msgspec
 
 from moduledeploy.api.decode import decode_deployment_spec
-from moduledeploy.cli.reading.family import read_status
-from moduledeploy.cli.reading.kinds import ReadDeployment
+from moduledeploy.cli.reading.kinds import ReadDeployment, read_status
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS
 
 if TYPE_CHECKING:

@@ -1,0 +1,90 @@
+"""What a state means to whoever waits for it: told from the object alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from moduledeploy.api.times import decode_time, encode_time
+from moduledeploy.cli.pictures.standing import Standing, confirmations, message_of, standing_of
+from moduledeploy.cli.pictures.words import age
+from moduledeploy.cli.reading.kinds import ReadDeployment, read_status
+from tests.cli.objects import T0, completed, deployment
+
+WRITTEN = decode_time(T0)
+
+
+def read(*, generation: int = 1, metadata: dict[str, Any] | None = None, **status: Any) -> ReadDeployment:
+    item = deployment()
+    item["metadata"] |= {"generation": generation, **(metadata or {})}
+    return msgspec.convert(
+        item | {"status": {**completed(), **status, "observedGeneration": 1}}, ReadDeployment, strict=False
+    )
+
+
+def test_a_generation_that_nobody_has_looked_at_is_said_with_its_age() -> None:
+    seen = read(generation=7)
+
+    assert message_of(seen, read_status(seen), WRITTEN + 40) == (
+        "nobody has observed generation 7 for 40s: is the controller running?"
+    )
+    assert message_of(seen, read_status(seen), WRITTEN + 2) == "waiting for the controller to look at generation 7"
+    assert standing_of(seen, read_status(seen)) is Standing.PROGRESSING
+
+
+@pytest.mark.parametrize(
+    ("progress", "standing"),
+    [
+        ("Completed", Standing.HEALTHY),
+        ("Executing", Standing.PROGRESSING),
+        ("GrayWaiting", Standing.PROGRESSING),
+        ("WaitingForConfirmation", Standing.GATE),
+        ("Paused", Standing.GATE),
+        ("Failed", Standing.FAILED),
+        ("Aborted", Standing.FAILED),
+    ],
+)
+def test_every_progress_means_something(progress: str, standing: Standing) -> None:
+    seen = read(**completed(progress=progress))
+
+    assert standing_of(seen, read_status(seen)) is standing
+
+
+def test_whoever_wrote_the_pause_last_confirmed_the_batch() -> None:
+    owned: dict[str, Any] = {"f:spec": {"f:pause": {}}}
+    entry = {"manager": "bob", "operation": "Update", "time": T0, "fieldsV1": owned}
+    seen = read(metadata={"managedFields": [entry]}, **completed(confirmedBatch=1, batches=[1, 3], currentBatch=2))
+
+    assert confirmations(seen, read_status(seen))["orders-r1"][1].by == "bob"
+
+
+def test_the_controllers_own_pause_confirms_nothing() -> None:
+    entry = {"manager": "moduledeploy", "operation": "Update", "time": T0, "fieldsV1": {"f:spec": {"f:pause": {}}}}
+    seen = read(metadata={"managedFields": [entry]}, **completed(confirmedBatch=1, batches=[1, 3], currentBatch=2))
+
+    assert confirmations(seen, read_status(seen))["orders-r1"] == {}
+
+
+def test_a_note_from_before_the_rollout_is_not_its_confirmation() -> None:
+    old = '{"orders-r1":{"1":{"by":"bob","at":%f}}}' % (WRITTEN - 5)
+    annotations = {"koupleless.alipay.com/confirmations": old}
+    seen = read(metadata={"annotations": annotations}, **completed(startedAt=encode_time(WRITTEN)))
+
+    assert confirmations(seen, read_status(seen)) == {}
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "[]", '{"orders-r1": 3}'])
+def test_an_annotation_that_somebody_else_wrote_is_no_note(text: str) -> None:
+    seen = read(metadata={"annotations": {"koupleless.alipay.com/confirmations": text}})
+
+    assert confirmations(seen, read_status(seen)) == {}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "<none>"), (-3, "0s"), (119, "119s"), (121, "2m1s"), (600, "10m"), (3 * 3600, "3h"), (9 * 86400, "9d")],
+)
+def test_ages_are_short(seconds: float | None, text: str) -> None:
+    assert age(seconds) == text
