@@ -204,7 +204,7 @@ class _Pass:
         limit = resolve_max_unavailable(
             parent.spec.max_unavailable,
             view.desired,
-            takes_away=parent.spec.strategy.upgrade_policy is UpgradePolicy.UNINSTALL_THEN_INSTALL,
+            takes_away=self._takes_away(aimed),
         )
         budget = Budget(desired=view.desired, max_unavailable=limit, available=slots.count(Mark.AVAILABLE))
         moves = Moves(view=view, pool=self.pool, aim=self._aim(release, aimed, gate), budget=budget)
@@ -233,6 +233,18 @@ class _Pass:
             events=transitions(parent, status),
             wake_at=self._wake_at(release),
             lacks_base=bool(moves.unplaced) or parent.spec.is_peer,
+        )
+
+    def _takes_away(self, aimed: Revision) -> bool:
+        """Replacing uninstalls first: by the policy, or since Arklet can't have one name and version twice."""
+        policy = self.view.parent.spec.strategy.upgrade_policy
+        if policy is not UpgradePolicy.INSTALL_THEN_UNINSTALL:
+            return policy is UpgradePolicy.UNINSTALL_THEN_INSTALL
+        return any(
+            revision.name != aimed.name
+            and revision.template.module.identity == aimed.template.module.identity
+            and self.view.slots.of_revision(revision.name)
+            for revision in self.view.revisions.values()
         )
 
     def _aim(self, release: Release, aimed: Revision, gate: Gate) -> Aim:

@@ -272,3 +272,15 @@ def test_a_new_template_in_mid_rollout_supersedes_the_one_before():
     assert "RolloutSuperseded" in made.reasons()
     assert sum(version == "2" for version in made.serving().values()) == release(made).batches[0]
     assert made.waiting == f"{release(made).revision}/1"
+
+
+def test_another_url_is_rolled_out_though_the_default_limit_rounds_to_nothing():
+    made = world(bases=3, replicas=3)
+    made.settle()
+
+    made.template("1", url="file:///other.jar")
+    made.settle()
+
+    assert release(made).progress is Progress.COMPLETED
+    assert made.status.max_unavailable == 0
+    assert sum(jvm.installs for jvm in made.jvms.values()) == 6

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from itertools import product
 
 import attrs
 import pytest
@@ -131,7 +130,8 @@ class Explorer:
             after = self.world.apply(state, write)
             if write.kind == "status":
                 after = self._watch_batches(seen, state, after)
-            self._check_floor(self.world.available(state), self.world.available(after), write.kind)
+            if seen is before or not state.ghost.restarted:  # a loss that nobody has seen yet can't be reckoned with
+                self._check_floor(self.world.available(state), self.world.available(after), write.kind)
             state = after
         if state.release is not None and state.release.kind is ReleaseKind.DEPLOY:
             release = state.release
@@ -230,15 +230,20 @@ def completed(world: SmallWorld) -> State:
     raise AssertionError("the first version never completes")
 
 
+# (setting, faults, edits by people); replicas of the last policy need a free base to go to.
 SHORT = [
-    (Setting(bases=2, replicas=2, batches=2, policy=INSTALL, gray_s=10), 1, 1),
+    (Setting(bases=2, replicas=2, batches=2, policy=INSTALL, gray_s=10), 1, 0),
     (Setting(bases=2, replicas=2, batches=2, policy=UNINSTALL, gray_s=10), 1, 1),
+    (Setting(bases=3, replicas=3, batches=3, policy=INSTALL), 1, 0),
+    (Setting(bases=3, replicas=3, batches=2, policy=UNINSTALL), 1, 0),
     (Setting(bases=3, replicas=2, batches=2, policy=SCALE), 1, 0),
 ]
 LONG = [
-    *((Setting(bases=3, replicas=3, batches=b, policy=p), 1, 0) for b, p in product((1, 2, 3), (INSTALL, UNINSTALL))),
+    (Setting(bases=2, replicas=2, batches=2, policy=INSTALL, gray_s=10), 1, 1),
+    *((Setting(bases=3, replicas=3, batches=b, policy=INSTALL), 1, 0) for b in (1, 2)),
+    *((Setting(bases=3, replicas=3, batches=b, policy=UNINSTALL), 1, 1) for b in (1, 2, 3)),
+    (Setting(bases=3, replicas=3, batches=3, policy=INSTALL), 2, 0),
     *((Setting(bases=3, replicas=2, batches=b, policy=SCALE), 1, 1) for b in (1, 2)),
-    *((Setting(bases=2, replicas=2, batches=2, policy=p, gray_s=10), 2, 1) for p in (INSTALL, UNINSTALL)),
     (Setting(bases=3, replicas=1, batches=1, policy=SCALE, full=1), 2, 1),
 ]
 
