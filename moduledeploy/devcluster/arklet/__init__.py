@@ -8,6 +8,7 @@ from moduledeploy.devcluster.arklet.jars import RECORDED_FOLDER, ModuleFolder
 from moduledeploy.devcluster.arklet.machine import JvmStopped, SimulatedArklet
 from moduledeploy.devcluster.arklet.operations import Effects
 from moduledeploy.devcluster.arklet.process import parse_address, run_arklet
+from moduledeploy.devcluster.arklet.runtimes import Runtime
 from moduledeploy.devcluster.arklet.wire import ArkletPorts
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Effects",
     "JvmStopped",
     "ModuleFolder",
+    "Runtime",
     "SimulatedArklet",
     "behaviour_from_annotations",
     "parse_address",

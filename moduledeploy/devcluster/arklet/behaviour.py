@@ -11,6 +11,7 @@
     auto-uninstall                   false: a failed install stays listed as broken
     remove-after-stop-failure        false: a failed uninstall stays listed as broken
     upper-case-states                true: states as runtimes before 1.3.0 print them
+    runtime                          1.4.2 (the default) or 2.1.6, a Spring Boot base, where modules but web… have no Spring context
     cores                            CPU cores of the base; Arklet serves its connections on two event loops per core
     silent                           true: connections are accepted, nothing is ever answered
 
@@ -24,6 +25,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+
+from moduledeploy.devcluster.arklet.runtimes import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +53,7 @@ class Behaviour:
     auto_uninstall: bool = True
     remove_after_stop_failure: bool = True
     upper_case_states: bool = False
+    runtime: Runtime = Runtime.BARE
     cores: int = 2
     silent: bool = False
 
@@ -98,6 +102,13 @@ def _cores(text: str) -> int:
     return int(text)
 
 
+def _runtime(text: str) -> Runtime:
+    try:
+        return Runtime(text)
+    except ValueError as error:
+        raise ValueError("one of " + ", ".join(runtime.value for runtime in Runtime)) from error
+
+
 def _patterns(text: str) -> tuple[str, ...]:
     return tuple(part for part in re.split(r"[,\s]+", text) if part)
 
@@ -124,6 +135,7 @@ _SWITCHES: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
     "auto-uninstall": ("auto_uninstall", read_flag),
     "remove-after-stop-failure": ("remove_after_stop_failure", read_flag),
     "upper-case-states": ("upper_case_states", read_flag),
+    "runtime": ("runtime", _runtime),
     "cores": ("cores", _cores),
     "silent": ("silent", read_flag),
 }

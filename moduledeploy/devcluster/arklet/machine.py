@@ -1,7 +1,8 @@
 """One simulated Arklet: commands in, answers out, without the wire.
 
-It answers as arklet-core 1.4.2 with sofa-ark 2.2.16 was seen to answer.  Not simulated: the bounds of the pool that runs
-asynchronous operations (every one starts at once), folders that are really unpacked, heartbeats, the MQTT tunnel.
+It answers as arklet-core 1.4.2 with sofa-ark 2.2.16 was seen to answer, or as another runtime (`runtimes.py`).  Not
+simulated: the bounds of the pool that runs asynchronous operations (every one starts at once), folders that are really
+unpacked, heartbeats, the MQTT tunnel.
 """
 
 from __future__ import annotations
@@ -118,16 +119,17 @@ class SimulatedArklet:
         """The answer's body to a command; raises `JvmStopped` if the base restarts meanwhile."""
         with self._life():
             try:
-                return await self._dispatch(command, fields)
+                return self.behaviour.runtime.written(await self._dispatch(command, fields))
             except CommandFault as fault:
                 return internal_error(fault)
         raise JvmStopped(self.identity)
 
     async def _dispatch(self, command: str, fields: Fields | None) -> dict[str, Any]:
-        if command not in _COMMANDS:
+        has = self.behaviour.runtime.has
+        if command not in _COMMANDS or not has(command):
             return NOT_FOUND
         if command == "help":
-            return self._success([{"desc": desc, "id": name} for name, desc in _COMMANDS.items()])
+            return self._success([{"desc": desc, "id": name} for name, desc in _COMMANDS.items() if has(name)])
         if command == "queryAllBiz":
             upper_case = self.behaviour.upper_case_states
             return self._success([listed(biz, upper_case=upper_case) for biz in self._operations.modules.modules()])

@@ -14,6 +14,7 @@ from moduledeploy.devcluster.arklet.behaviour import Behaviour, matches
 from moduledeploy.devcluster.arklet.container import STARTED_STATES, Biz, ModuleContainer
 from moduledeploy.devcluster.arklet.faults import CommandFault, ModuleFault
 from moduledeploy.devcluster.arklet.jars import Jar, ModuleFolder, jar_named, open_jar
+from moduledeploy.devcluster.arklet.runtimes import NO_CONTEXT, Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,7 @@ class Operations:
         began_ms = self.now_ms()
         if request.uninstall_first:
             for biz in self.modules.versions(request.name):
-                with contextlib.suppress(CommandFault):
+                with contextlib.suppress(*(() if self.behaviour.runtime is Runtime.SPRING else (CommandFault,))):
                     await self._stop(biz)
         jar = await self.open(request)
         return await self._start(jar, began_ms)
@@ -147,8 +148,9 @@ class Operations:
         self.modules.stopping(biz, self.now_ms())
         if self.behaviour.uninstall_delay_s > 0:
             await self.clock.sleep(self.behaviour.uninstall_delay_s)
-        fails = matches(self.behaviour.fail_uninstall, biz.jar.name, biz.jar.version)
+        has_no_context = self.behaviour.runtime is Runtime.SPRING and not biz.jar.is_web
+        fails = has_no_context or matches(self.behaviour.fail_uninstall, biz.jar.name, biz.jar.version)
         if self.modules.stop_failed(biz, self.behaviour, self.now_ms()) if fails else self.modules.stopped(biz):
             self.effects.uninstalls[biz.identity] += 1
         if fails:
-            raise CommandFault(_STOP_HOOK)
+            raise CommandFault(NO_CONTEXT if has_no_context else _STOP_HOOK)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from moduledeploy.devcluster.arklet import PREFIX, AnnotationError, Behaviour, behaviour_from_annotations
+from moduledeploy.devcluster.arklet import PREFIX, AnnotationError, Behaviour, Runtime, behaviour_from_annotations
 from moduledeploy.devcluster.arklet.behaviour import matches
 
 
@@ -25,6 +25,7 @@ def test_every_switch_is_read() -> None:
         "auto-uninstall": "false",
         "remove-after-stop-failure": "false",
         "upper-case-states": "true",
+        "runtime": "2.1.6",
         "cores": "1",
         "silent": "true",
     }
@@ -41,6 +42,7 @@ def test_every_switch_is_read() -> None:
         auto_uninstall=False,
         remove_after_stop_failure=False,
         upper_case_states=True,
+        runtime=Runtime.SPRING,
         cores=1,
         silent=True,
     )
@@ -52,6 +54,7 @@ def test_every_switch_is_read() -> None:
         ("cores", "0", "a number of CPU cores from 1 to 99"),
         ("install-delay", "soon", "a number of seconds from 0 to 86400"),
         ("install-delay", "-1", "a number of seconds from 0 to 86400"),
+        ("runtime", "2.1", "one of 1.4.2, 2.1.6"),
         ("silent", "yes", '"true" or "false"'),
         ("identity", "a:1", "a list of asked=actual, with actual as name:version"),
     ],

@@ -1,4 +1,7 @@
-"""The recording of a real Arklet (arklet-core 1.4.2, sofa-ark 2.2.16), replayed with a clock that runs faster."""
+"""Recordings of real Arklets, replayed with a clock that runs faster.
+
+`golden.json` is of arklet-core 1.4.2 with sofa-ark 2.2.16, `golden-2.1.6.json` of the base in tests/arklet_base.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import pytest
 
-from moduledeploy.devcluster.arklet import RECORDED_FOLDER
+from moduledeploy.devcluster.arklet import RECORDED_FOLDER, Behaviour, Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,10 +61,14 @@ def request(step: dict[str, Any]) -> bytes:
     return head.encode() + body
 
 
+@pytest.mark.parametrize(
+    ("runtime", "recording"), [(Runtime.BARE, "golden.json"), (Runtime.SPRING, "golden-2.1.6.json")]
+)
 async def test_every_recorded_step_is_answered_as_by_the_real_one(
-    make_base: Callable[..., Base], quick_clock: QuickClock
+    make_base: Callable[..., Base], quick_clock: QuickClock, runtime: Runtime, recording: str
 ) -> None:
     base = make_base(quick_clock, folder=RECORDED_FOLDER)
+    base.arklet.behaviour = Behaviour(runtime=runtime)
     answers: dict[str, Any] = {}
 
     async def run(step: dict[str, Any]) -> None:
@@ -75,5 +83,5 @@ async def test_every_recorded_step_is_answered_as_by_the_real_one(
                 await run(step)
             await quick_clock.sleep(step.get("sleep", 0))
 
-    golden = json.loads((RECORDED / "golden.json").read_text())
+    golden = json.loads((RECORDED / recording).read_text())
     assert {name: answers[name] for name in golden} == golden
