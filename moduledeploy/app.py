@@ -30,6 +30,7 @@ from moduledeploy.controllers.audit import AuditSchedule
 from moduledeploy.controllers.base import BaseController
 from moduledeploy.controllers.counters import RolloutCounters
 from moduledeploy.controllers.facts import BaseKey, FamilyKey
+from moduledeploy.controllers.measured import MeasuredPool, ModuleDurations
 from moduledeploy.controllers.rollout import RolloutController
 from moduledeploy.controllers.rows import RowSource
 from moduledeploy.controllers.statuses import StatusWriter
@@ -218,6 +219,8 @@ class _Process:
         informers = self._informers()
         cluster = views.Cluster(informers.stores(), _Keys(families, bases))
         self._subscribe(informers, cluster)
+        durations = ModuleDurations(self.metrics.rollout, self.clock, self._is_leading)
+        informers.modules.add_handler(durations.on_module)
         objects = self._objects(informers, RowSource(cluster))
         lag = LoopLag(histogram=self.metrics.process.loop_lag, clock=self.clock)
         async with AsyncExitStack() as stack, anyio.create_task_group() as group:
@@ -277,12 +280,14 @@ class _Process:
         informers.services.add_handler(cluster.on_service)
         informers.endpoint_slices.add_handler(cluster.on_endpoint_slice)
 
+    def _is_leading(self) -> bool:
+        return not isinstance(self.gate, LeaderGate) or self.gate.is_leading
+
     def _objects(self, informers: _Informers, source: RowSource) -> ObjectCollector:
         """What there is, told by the one that acts on it: two tellers would double every sum."""
 
         def rows() -> Rows:
-            is_leading = not isinstance(self.gate, LeaderGate) or self.gate.is_leading
-            return source.read() if is_leading and informers.unsynced() is None else Rows()
+            return source.read() if self._is_leading() and informers.unsynced() is None else Rows()
 
         collector = ObjectCollector(rows, max_objects=self.settings.metrics_max_objects)
         self.metrics.registry.register(collector)
@@ -390,6 +395,7 @@ class _Process:
             written=written,
             clock=self.clock,
             url_schemes=self.settings.url_schemes,
+            placer=lambda pool: MeasuredPool(pool, self.metrics.placement, self.clock),
         )
         base = BaseController(
             cluster=cluster,

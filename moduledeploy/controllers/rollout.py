@@ -32,10 +32,10 @@ from moduledeploy.kube.worker import Done, RequeueAfter
 from moduledeploy.rollout.actions import CreateModule
 from moduledeploy.rollout.plan import Plan, plan
 from moduledeploy.rollout.service import ServiceFacts
-from moduledeploy.rollout.view import BaseDeployment, Parent, Revision, View
+from moduledeploy.rollout.view import BaseDeployment, Parent, Placer, Revision, View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from moduledeploy.api.cluster import Deployment
     from moduledeploy.controllers.cluster import Cluster
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from moduledeploy.controllers.statuses import StatusWriter
     from moduledeploy.kube.consistency import Versioned, WrittenVersions
     from moduledeploy.kube.resources import Resource
+    from moduledeploy.placement.pool import Pool
     from moduledeploy.runtime.clock import Clock
 
 _log: Final = structlog.get_logger()
@@ -59,7 +60,10 @@ class _Memory:
 
 @attrs.define(kw_only=True)
 class RolloutController:
-    """Brings each family to what its ModuleDeployment (or bare ModuleReplicaSet) asks for."""
+    """Brings each family to what its ModuleDeployment (or bare ModuleReplicaSet) asks for.
+
+    placer: what the planner places on, given a pool; the place for measuring it.
+    """
 
     cluster: Cluster
     writer: Writer
@@ -67,6 +71,7 @@ class RolloutController:
     written: WrittenVersions[FamilyKey]
     clock: Clock
     url_schemes: frozenset[str]
+    placer: Callable[[Pool], Placer] = lambda pool: pool
     _claims: Claims = attrs.field(factory=Claims, init=False)
     _memories: dict[FamilyKey, _Memory] = attrs.field(factory=dict, init=False)
     _revisions: dict[str, tuple[str, Revision]] = attrs.field(factory=dict, init=False)
@@ -96,7 +101,7 @@ class RolloutController:
         now = round(self.clock.wall(), 6)  # times in status have microseconds
         view = self._view(key, parent_object, spec, status)
         pool_key = PoolKey(key.namespace, spec.base_deployment)
-        made = plan(view, self.cluster.pool(pool_key), now)
+        made = plan(view, self.placer(self.cluster.pool(pool_key)), now)
         # Before anything is written: whatever fails, the next pass takes back what wasn't made.
         memory.assumed = [
             (pool_key, action.base_uid, action.revision.template.module.name, action.name)
