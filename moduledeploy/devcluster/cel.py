@@ -203,9 +203,11 @@ def check(tree: RuleTree, value: Any, path: str, old: Any = ABSENT) -> list[Fiel
     if isinstance(value, dict):
         before = old if isinstance(old, dict) else {}
         for name, item in value.items():
-            below = tree.properties.get(name) or tree.values
-            if below is not None:
-                problems += check(below, item, joined(path, name), before.get(name, ABSENT))
+            former = before.get(name, ABSENT)
+            if (field := tree.properties.get(name)) is not None:
+                problems += check(field, item, joined(path, name), former)
+            elif tree.values is not None:
+                problems += check(tree.values, item, f"{path}[{name}]", former)  # a map's key is no field
     elif isinstance(value, list) and tree.items is not None:
         items = correlate(tree.node, old)
         for index, item in enumerate(value):
