@@ -31,12 +31,13 @@ from moduledeploy.controllers.base import BaseController
 from moduledeploy.controllers.counters import RolloutCounters
 from moduledeploy.controllers.facts import BaseKey, FamilyKey
 from moduledeploy.controllers.measured import MeasuredPool, ModuleDurations
+from moduledeploy.controllers.preflight import StartError, check_cluster
 from moduledeploy.controllers.rollout import RolloutController
 from moduledeploy.controllers.rows import RowSource
 from moduledeploy.controllers.statuses import StatusWriter
 from moduledeploy.kube.config import is_in_cluster, load_credentials
 from moduledeploy.kube.consistency import WrittenVersions
-from moduledeploy.kube.errors import ApiError, Forbidden, KubeError, NotFound, Unreachable
+from moduledeploy.kube.errors import KubeError
 from moduledeploy.kube.events import Recorder
 from moduledeploy.kube.guard import Guard
 from moduledeploy.kube.informer import Informer
@@ -102,10 +103,6 @@ class Settings:
     audit_interval_s: float = 600.0
 
 
-class StartError(Exception):
-    """The controller can't start; one line that says what to do."""
-
-
 @attrs.frozen
 class _Keys:
     """Sends keys to their queues."""
@@ -158,7 +155,14 @@ async def run(settings: Settings) -> None:
         transport = await stack.enter_async_context(
             Transport(credentials=credentials, user_agent=agent, metrics=metrics.client)
         )
-        await _preflight(transport, settings)
+        lease = ObjectKey(settings.lease_namespace or credentials.namespace, LEASE_NAME)
+        await check_cluster(
+            transport,
+            kinds=INFORMED,
+            namespace=settings.namespace,
+            lease=lease if settings.leader_election else None,
+            in_pod=settings.kubeconfig is None and is_in_cluster(),
+        )
         gate = LeaderGate(clock=clock) if settings.leader_election else OpenGate()
         process = _Process(settings=settings, clock=clock, metrics=metrics, transport=transport, gate=gate)
         if isinstance(gate, LeaderGate):
@@ -167,38 +171,13 @@ async def run(settings: Settings) -> None:
             )
             process.elector = Elector(
                 transport=lease_transport,
-                lease=ObjectKey(settings.lease_namespace or credentials.namespace, LEASE_NAME),
+                lease=lease,
                 identity=f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}",
                 gate=gate,
                 metrics=metrics.election,
                 clock=clock,
             )
         await process.run()
-
-
-async def _preflight(transport: Transport, settings: Settings) -> None:
-    """Ask once for each kind, so that what is missing is said in one line and not in a log of retries."""
-    for resource in INFORMED:
-        path = resource.path(settings.namespace or None)
-        try:
-            await transport.request("GET", path, query={"limit": "1"}, timeout_s=10.0, max_tries=2)
-        except NotFound as error:
-            raise StartError(
-                f"the cluster doesn't know {resource.plural}.{resource.group}: install the CRDs first"
-                " (kubectl apply -f manifests/crd)"
-            ) from error
-        except Forbidden as error:
-            raise StartError(
-                f"no right to list {resource.plural}.{resource.group or 'core'}: {error.message}"
-            ) from error
-        except Unreachable as error:
-            if is_in_cluster():
-                return  # retried by the informers; /readyz says what is awaited
-            raise StartError(
-                f"no API server at {transport.credentials.host}: {error.message}; check the kubeconfig and the server"
-            ) from error
-        except ApiError as error:
-            raise StartError(f"the API server refuses to list {resource.plural}: {error.message}") from error
 
 
 @attrs.define(kw_only=True)

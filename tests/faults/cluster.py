@@ -43,10 +43,10 @@ class Scene:
     doors: dict[str, Door] = attrs.field(factory=dict)
     controllers: list[Controller] = attrs.field(factory=list)
 
-    async def start(self, name: str, *flags: str, server: str = "") -> Controller:
+    async def start(self, name: str, *flags: str, server: str = "", token: str = "") -> Controller:
         """Start a controller with a door of its own; one that ended before is started anew, by the same door."""
         door = await self.open_door(name)
-        path = write_kubeconfig(self.folder / f"{name}.kubeconfig", server or door.url)
+        path = write_kubeconfig(self.folder / f"{name}.kubeconfig", server or door.url, token=token)
         kubeconfig = ("--kubeconfig", str(path), "--url-schemes", "http,https,file")
         self.controllers.append(start_controller(self.folder, name, *kubeconfig, *flags))
         return self.controllers[-1]
@@ -89,7 +89,16 @@ class Scene:
         found: int = self.cluster.api.get("deployments.apps", "base", NS).get("status", {}).get("readyReplicas", 0)
         return found
 
-    def deploy(self, version: str, *, replicas: int, batches: int, name: str = "orders", **spec: Any) -> None:
+    def deploy(
+        self,
+        version: str,
+        *,
+        replicas: int,
+        batches: int,
+        name: str = "orders",
+        strategy: dict[str, Any] | None = None,
+        **spec: Any,
+    ) -> None:
         """Create the ModuleDeployment, or give it this version."""
         module = {"name": name, "version": version, "url": f"file:///modules/{name}-{version}-ark-biz.jar"}
         body = {
@@ -98,7 +107,7 @@ class Scene:
                 "baseDeploymentName": "base",
                 "replicas": replicas,
                 "template": {"spec": {"module": module}},
-                "operationStrategy": {"batchCount": batches},
+                "operationStrategy": {"batchCount": batches, **(strategy or {})},
                 **spec,
             },
         }
@@ -224,17 +233,22 @@ class Scene:
             await door.close()
 
 
+def create_crds(cluster: DevCluster) -> None:
+    """Make our kinds known."""
+    for path in sorted(_CRDS.glob("*.yaml")):
+        cluster.api.create("customresourcedefinitions.apiextensions.k8s.io", yaml.safe_load(path.read_text()))
+
+
 def _network() -> IPv4Network:
     """Addresses of this process's own: whoever tests beside it takes its bases from the usual ones."""
     return IPv4Network(f"127.{2 + os.getpid() % 250}.0.0/16")
 
 
 @asynccontextmanager
-async def running_scene(folder: Path) -> AsyncIterator[Scene]:
+async def running_scene(folder: Path, *, rbac: bool = False) -> AsyncIterator[Scene]:
     """A cluster with our CRDs and no bases yet; everything ends when left."""
-    async with DevCluster() as cluster, anyio.create_task_group() as playing:
-        for path in sorted(_CRDS.glob("*.yaml")):
-            cluster.api.create("customresourcedefinitions.apiextensions.k8s.io", yaml.safe_load(path.read_text()))
+    async with DevCluster(rbac=rbac) as cluster, anyio.create_task_group() as playing:
+        create_crds(cluster)
         bases = LocalBases(cluster.api, network=_network())
         await playing.start(bases.run)
         scene = Scene(cluster=cluster, bases=bases, folder=folder)

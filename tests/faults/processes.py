@@ -110,11 +110,18 @@ class Controller:
         }
 
 
-def start_controller(folder: Path, name: str, *flags: str, env: dict[str, str] | None = None) -> Controller:
+def start_controller(
+    folder: Path,
+    name: str,
+    *flags: str,
+    env: dict[str, str] | None = None,
+    program: tuple[str, ...] = ("-m", "moduledeploy"),
+    health_port: int = 0,
+) -> Controller:
     """Start `moduledeploy run` with these flags and ports of its own; what it says goes to a file in the folder."""
-    health, metrics, log = free_port(), free_port(), folder / f"{name}.log"
+    health, metrics, log = health_port or free_port(), free_port(), folder / f"{name}.log"
     command = [
-        *(sys.executable, "-m", "moduledeploy", "run", *flags),
+        *(sys.executable, *program, "run", *flags),
         *("--health-address", f"127.0.0.1:{health}", "--metrics-address", f"127.0.0.1:{metrics}"),
     ]
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "MODULEDEPLOY"))}
