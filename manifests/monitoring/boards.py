@@ -48,6 +48,7 @@ def rollouts() -> dashboard.Dashboard:
     layout.row(8, (8, _batch_progress()), (8, _batch_durations()), (8, _waiting_or_working()))
     layout.row(8, (8, _installs()), (8, _install_times()), (8, _metaspace()))
     layout.row(8, (8, _slots()), (8, _unschedulable()), (8, _results()))
+    layout.row(8, (8, _module_times()), (8, _rollout_times()), (8, _placements()))
     return made
 
 
@@ -234,6 +235,30 @@ def _unschedulable() -> Any:
 def _results() -> Any:
     shown = "sum by (result) (increase(moduledeploy_rollouts_total[$__rate_interval]))"
     return _stacked("Rollouts that ended", "What rollouts came to.", "short", (shown, "{{result}}"))
+
+
+def _module_times() -> Any:
+    rate = "sum by (operation, le) (rate(moduledeploy_module_ready_duration_seconds_bucket[$__rate_interval]))"
+    shown = f"histogram_quantile(0.95, {rate})", "{{operation}} p95"
+    return _lines("A module's way", "From its creation to available, from its deletion to gone.", "s", shown)
+
+
+def _rollout_times() -> Any:
+    def mean(metric: str) -> str:
+        return f"sum(rate({metric}_sum[$__rate_interval])) / sum(rate({metric}_count[$__rate_interval]))"
+
+    whole = mean("moduledeploy_rollout_duration_seconds"), "whole"
+    active = mean("moduledeploy_rollout_active_duration_seconds"), "without waits"
+    return _lines(
+        "Time of a rollout", "Mean over the rollouts that ended, whole and without waits.", "s", whole, active
+    )
+
+
+def _placements() -> Any:
+    shown = "sum by (policy, result) (rate(moduledeploy_placement_decisions_total[$__rate_interval]))"
+    return _stacked(
+        "Placements", "Replicas that were placed or found no base.", "ops", (shown, "{{policy}} {{result}}")
+    )
 
 
 def controller() -> dashboard.Dashboard:
