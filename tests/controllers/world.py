@@ -34,7 +34,9 @@ class World:
     arklet: MemoryArklet = attrs.field(factory=MemoryArklet)
     events: Events = attrs.field(factory=Events)
     around: Callable[[str], None] = lambda point: None
+    policy: str = "install_then_uninstall"
     process: Process = attrs.field(init=False)
+    _made: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.api = MemoryApi(self.clock.wall)
@@ -52,7 +54,7 @@ class World:
         """So many more Ready pods of a base Deployment; their addresses."""
         if self.api.find(resources.DEPLOYMENTS, deployment) is None:
             self._base_deployment(deployment)
-        first = len(self.api.list(resources.PODS))
+        first, self._made = self._made, self._made + count
         made = [self._pod(deployment, number, metadata) for number in range(first, first + count)]
         status = self.api.get(resources.DEPLOYMENTS, deployment)["status"]
         replicas = sum(self._is_of(pod, deployment) for pod in self.api.list(resources.PODS))

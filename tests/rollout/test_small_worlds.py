@@ -174,7 +174,10 @@ class Explorer:
             return state
         after = self.world.operate(state, number, decision.step, is_answered=is_answered)
         if isinstance(decision.step, Uninstall) and not state.ghost.restarted:
-            self._check_floor(self.world.serving(state), self.world.serving(after), f"uninstall on base {number}")
+            before, left = self.world.serving(state), self.world.serving(after)
+            self._check_floor(before, left, f"uninstall on base {number}")
+            is_kept = any(module.is_available and module.base == number for module in state.modules)
+            assert left == before or not is_kept or self.world.setting.policy == UNINSTALL, "nothing serves in between"
         return after
 
     # Faults.
