@@ -28,8 +28,6 @@ from tests.ops.tools import MANIFESTS, kubectl, rendered
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-SYSTEM: Final = "moduledeploy-system"
-GROUP: Final = "/apis/koupleless.alipay.com/v1alpha1/namespaces/default"
 MERGE: Final = {"Content-Type": "application/merge-patch+json"}
 # Asked for by the server's admission on behalf of a write, never by a request of its own.
 IMPLIED: Final = {
@@ -98,9 +96,16 @@ class People:
 
     url: str
     kubeconfig: Path
+    namespace: str = "default"
+
+    @property
+    def group(self) -> str:
+        """Where our kinds are."""
+        return f"/apis/koupleless.alipay.com/v1alpha1/namespaces/{self.namespace}"
 
     async def apply(self, *arguments: str, text: str = "") -> None:
-        command = [kubectl(), "--kubeconfig", str(self.kubeconfig), "apply", *arguments]
+        """`kubectl apply`; what names no namespace goes to ours."""
+        command = [kubectl(), "--kubeconfig", str(self.kubeconfig), "--namespace", self.namespace, "apply", *arguments]
         done = await anyio.run_process(command, input=text.encode(), check=False)
         assert done.returncode == 0, done.stderr.decode()
 
@@ -117,7 +122,7 @@ class People:
 
     async def wait_progress(self, name: str, word: str, revision_of: str = "") -> dict[str, Any]:
         for _ in range(600):
-            found = await self.send("GET", f"{GROUP}/moduledeployments/{name}")
+            found = await self.send("GET", f"{self.group}/moduledeployments/{name}")
             status = found.get("status", {})
             is_seen = status.get("observedGeneration") == found.get("metadata", {}).get("generation")
             if is_seen and status.get("releaseStatus", {}).get("progress") == word:
@@ -127,7 +132,7 @@ class People:
 
     async def wait_gone(self, kind: str) -> None:
         for _ in range(600):
-            left = (await self.send("GET", f"{GROUP}/{kind}"))["items"]
+            left = (await self.send("GET", f"{self.group}/{kind}"))["items"]
             if not left:
                 return
             await asyncio.sleep(0.05)
@@ -141,17 +146,17 @@ class People:
         pytest.fail("the Service of orders stayed")
 
     async def change(self, name: str, spec: dict[str, Any]) -> None:
-        await self.send("PATCH", f"{GROUP}/moduledeployments/{name}", {"spec": spec})
+        await self.send("PATCH", f"{self.group}/moduledeployments/{name}", {"spec": spec})
 
 
-def kubeconfig_of(account_token: str, server: str) -> str:
+def kubeconfig_of(account_token: str, server: str, namespace: str) -> str:
     return yaml.safe_dump(
         {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "c", "cluster": {"server": server}}],
             "users": [{"name": "u", "user": {"token": account_token}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": SYSTEM}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": namespace}}],
             "current-context": "c",
         }
     )
@@ -162,20 +167,22 @@ def write(file: Path, text: str) -> Path:
     return file
 
 
-async def install(people: People, folder: Path, server: str) -> Path:
-    """Everything of the default overlay, then a kubeconfig with the service account's own token."""
-    await people.apply("-f", "-", text=rendered(MANIFESTS / "overlays" / "default"))
-    path = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/moduledeploy/token"
+async def install(people: People, folder: Path, server: str, overlay: str = "default") -> Path:
+    """Everything of an overlay, then a kubeconfig with the service account's own token."""
+    made = rendered(MANIFESTS / "overlays" / overlay)
+    (where,) = (item["metadata"]["namespace"] for item in yaml.safe_load_all(made) if item["kind"] == "ServiceAccount")
+    await attrs.evolve(people, namespace=where).apply("-f", "-", text=made)
+    path = f"/api/v1/namespaces/{where}/serviceaccounts/moduledeploy/token"
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     token = (await people.send("POST", path, review))["status"]["token"]
-    return write(folder / "controller", kubeconfig_of(token, server))
+    return write(folder / "controller", kubeconfig_of(token, server, where))
 
 
 @asynccontextmanager
-async def controller(kubeconfig: Path, log: Path) -> AsyncIterator[None]:
+async def controller(kubeconfig: Path, log: Path, *flags: str) -> AsyncIterator[None]:
     """The program, as its own process."""
     command = [sys.executable, "-m", "moduledeploy", "run", "--kubeconfig", str(kubeconfig), "--leader-election"]
-    command += ["--url-schemes", "file", "--metrics-address", "127.0.0.1:0", "--health-address", "127.0.0.1:0"]
+    command += ["--url-schemes", "file", "--metrics-address", "127.0.0.1:0", "--health-address", "127.0.0.1:0", *flags]
     async with await anyio.open_file(log, "wb") as output:
         process = await anyio.open_process(command, stdout=output.wrapped, stderr=output.wrapped)
         try:
@@ -232,7 +239,7 @@ async def live(people: People) -> None:
         "orders", {"replicas": 3, "operationStrategy": {"serviceStrategy": {"enableModuleService": False}}}
     )
     await people.wait_no_service()
-    await people.send("DELETE", f"{GROUP}/moduledeployments/orders")
+    await people.send("DELETE", f"{people.group}/moduledeployments/orders")
     for kind in ("moduledeployments", "modulereplicasets", "modules"):
         await people.wait_gone(kind)
 
@@ -252,3 +259,30 @@ async def test_the_controller_needs_all_that_it_is_granted_and_nothing_else(tmp_
     assert notes.refused == []
     assert notes.asked - granted() - EVERYBODY == set()
     assert granted() - notes.asked == IMPLIED
+
+
+def flags_of(overlay: str) -> list[str]:
+    """What the overlay's Deployment passes to `run`."""
+    made = yaml.safe_load_all(rendered(MANIFESTS / "overlays" / overlay))
+    (deployment,) = (item for item in made if item["kind"] == "Deployment")
+    flags: list[str] = deployment["spec"]["template"]["spec"]["containers"][0]["args"][1:]
+    return flags
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_one_namespace_is_enough_for_the_controller_of_one_namespace(tmp_path: Path) -> None:
+    async with DevCluster(rbac=True) as cluster, anyio.create_task_group() as playing:
+        await playing.start(LocalBases(cluster.api, plays=declares_arklet).run)
+        people = People(cluster.url, cluster.write_kubeconfig(tmp_path / "admin"), "modules")
+        await people.apply("-k", str(MANIFESTS / "crd"))
+        await people.send("POST", "/api/v1/namespaces", {"metadata": {"name": "modules"}})
+        async with proxy(cluster.url) as (notes, server):
+            kubeconfig = await install(people, tmp_path, server, "namespaced")
+            async with controller(kubeconfig, tmp_path / "log", *flags_of("namespaced")):
+                samples = MANIFESTS / "samples"
+                await people.apply("-f", str(samples / "base.yaml"), "-f", str(samples / "orders-v1.yaml"))
+                await people.wait_progress("orders", "Completed")
+        playing.cancel_scope.cancel()
+
+    assert notes.refused == []

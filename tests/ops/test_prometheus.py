@@ -23,7 +23,7 @@ import yaml
 
 from moduledeploy.devcluster.bases.local import LocalBases, declares_arklet
 from moduledeploy.devcluster.cluster import DevCluster
-from tests.ops.test_least_privilege import GROUP, People, write
+from tests.ops.test_least_privilege import People, write
 from tests.ops.test_metrics_guard import CERTS
 from tests.ops.test_monitoring import BOARDS, expressions
 from tests.ops.tools import MANIFESTS, MONITORING, run, tool
@@ -265,7 +265,7 @@ async def wrong_numbers(here: Stage) -> list[str]:
         "moduledeploy_status_observed_generation": "observedGeneration",
     }
     wrong = []
-    for deployment in (await here.people.send("GET", f"{GROUP}/moduledeployments"))["items"]:
+    for deployment in (await here.people.send("GET", f"{here.people.group}/moduledeployments"))["items"]:
         name, status = deployment["metadata"]["name"], deployment["status"]
         own = f'{{namespace="default", moduledeployment="{name}"}}'
         for metric, field in pairs.items():
