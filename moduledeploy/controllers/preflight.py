@@ -10,9 +10,8 @@ from moduledeploy.controllers import resources
 from moduledeploy.kube.errors import (
     ApiError,
     Forbidden,
+    Invalid,
     NotFound,
-    ServerError,
-    TooManyRequests,
     Unauthorized,
     Unreachable,
 )
@@ -68,15 +67,17 @@ async def check_cluster(
                 f"no API server at {host}: {error.message}; check the kubeconfig and the server"
             ) from error
         _log.warning("no API server yet", host=host, error=error.message)
-    except (ServerError, TooManyRequests) as error:
-        _log.warning("the API server is busy", host=host, error=error.message)
     except Unauthorized as error:
         raise StartError(
             f"the API server at {host} doesn't accept the credentials: {error.message};"
             " the token is expired, or of another cluster"
         ) from error
-    except ApiError as error:
-        raise StartError(f"the API server at {host} refuses to be read: {error.message}") from error
+    except Invalid as error:
+        raise StartError(
+            f"the server at {host} doesn't understand an API server's requests: {error.message}"
+        ) from error
+    except ApiError as error:  # busy, or not quite itself: the informers wait for it
+        _log.warning("the API server is not itself yet", host=host, error=error.message)
 
 
 async def _check_rights(transport: Transport, namespace: str, lease: ObjectKey | None) -> None:

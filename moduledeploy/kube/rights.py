@@ -63,7 +63,7 @@ _DECODER: Final = msgspec.json.Decoder(_Review)
 async def missing_rights(transport: Transport, rights: Iterable[Right]) -> list[Right]:
     """Those of `rights` that the API server denies, in order; a question it doesn't understand counts as granted.
 
-    Raises Unauthorized, Unreachable, ServerError and TooManyRequests: then nothing is known.
+    Raises ApiError where a question got no answer and no other one was denied.
     """
     asked, denied = list(rights), set[int]()
     unasked: list[ApiError] = []
@@ -89,7 +89,7 @@ async def missing_rights(transport: Transport, rights: Iterable[Right]) -> list[
         for number, right in enumerate(asked):
             group.start_soon(ask, number, right)
     for error in unasked:
-        if not isinstance(error, Invalid | NotFound):
+        if not denied and not isinstance(error, Invalid | NotFound):
             raise error
     return [right for number, right in enumerate(asked) if number in denied]
 
