@@ -7,7 +7,7 @@ ENVIRONMENT ?= .venv
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-arklet lint bench lock manifests image sbom
+.PHONY: help install demo test verify test-arklet lint bench lock manifests image sbom
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -25,6 +25,14 @@ demo: install ## the main job, live, on the embedded cluster
 
 test: install lint ## everything that must hold before a change lands
 	$(BIN)/python -m pytest
+
+# The engine's proof at full length; `make test` runs the same modules with fewer states, runs and seeds.
+verify: export MODULEDEPLOY_WORLDS = all
+verify: export MODULEDEPLOY_CRASH_STRIDE = 1
+verify: export MODULEDEPLOY_MACHINE_EXAMPLES = 500
+verify: export MODULEDEPLOY_MACHINE_STEPS = 100
+verify: install ## the proof of the engine at full length, about 15 minutes; docs/verification.md has its counts
+	$(BIN)/python -m pytest -s --timeout 1800 tests/rollout tests/controllers tests/faults_of_v1
 
 test-arklet: install ## the controller on real bases; needs a JDK 17 and Maven, some minutes, and says so where it can't
 	$(BIN)/python -m pytest -m realarklet tests/arklet_real

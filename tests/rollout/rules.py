@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from moduledeploy.api.status import ReleaseKind
-from moduledeploy.rollout.actions import CreateModule, WriteGate
+from moduledeploy.rollout.actions import CreateModule, CreateRevision, WriteGate
 from moduledeploy.rollout.gate import GateWrite, token
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class Rules:
     def check(self, view: View, plan: Plan, world: World) -> None:
         """After the writes of a pass, before its status."""
         new = plan.status.release
-        if new is None:
-            return
+        if new is None or any(isinstance(action, CreateRevision) for action in plan.actions):
+            return  # nothing was decided: the newest template has no revision yet
         old = view.parent.status.release
         self._check_pause(view, plan, old, new)
         self._check_sizes(view, old, new, world)
@@ -78,7 +78,7 @@ class Rules:
         if done and not self.is_done and release.batch_done and not release.is_last_batch:
             self.due_at = world.now + view.parent.spec.strategy.gray_time_s
         if not done:
-            assert not release.batch_done, "a batch counts as done that isn't"
+            assert not release.batch_done, f"a batch counts as done that isn't: {release}"
             self.due_at = 0.0
         self.is_done = done
 
