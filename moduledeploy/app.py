@@ -53,6 +53,7 @@ from moduledeploy.runtime.certificate import ServingCertificate
 from moduledeploy.runtime.clock import SystemClock
 from moduledeploy.runtime.http import health_app, metrics_app, serving
 from moduledeploy.runtime.lag import LoopLag
+from moduledeploy.runtime.memory import collect_rarely, exempt_present_objects
 from moduledeploy.runtime.metrics import Metrics
 from moduledeploy.runtime.object_metrics import ObjectCollector, Rows
 from moduledeploy.runtime.signals import watch_signals
@@ -136,6 +137,10 @@ class _Informers:
     def stores(self) -> views.Stores:
         return views.Stores(**{field.name: getattr(self, field.name).store for field in attrs.fields(_Informers)})
 
+    def stuck(self) -> str | None:
+        """Which kinds have not heard of the server for so long that only a new process helps."""
+        return "; ".join(why for informer in self.all() if (why := informer.stuck())) or None
+
     def unsynced(self) -> str | None:
         """Which kinds are still awaited, and why where the server said so."""
         missing = [
@@ -148,6 +153,7 @@ class _Informers:
 
 async def run(settings: Settings) -> None:
     """Run the controller until a signal comes. Raises StartError, ConfigError, or an ExceptionGroup of what ended early."""
+    collect_rarely()
     clock, metrics = SystemClock(), Metrics(version=__version__)
     credentials = await load_credentials(kubeconfig=settings.kubeconfig)
     agent = f"moduledeploy/{__version__}"
@@ -296,7 +302,17 @@ class _Process:
         def stops() -> str | None:
             return "stopping" if self._stopping.is_set() else None
 
-        health = health_app(live={"lease": elects}, ready={"informers": informers.unsynced, "running": stops})
+        def stands_by() -> str | None:
+            """A standby that is refused the lease would never take over, and nobody would notice."""
+            elector = self.elector
+            return (
+                f"the lease can't be had: {elector.last_error}" if elector is not None and elector.last_error else None
+            )
+
+        health = health_app(
+            live={"lease": elects, "informers": informers.stuck},
+            ready={"informers": informers.unsynced, "lease": stands_by, "running": stops},
+        )
         guard = Guard(Reviewer(self.transport, self.clock)) if self.settings.metrics_auth else None
         metrics = metrics_app(self.metrics.registry, prepare=objects.take, guard=guard)
         tls = certificate.context if certificate else None
@@ -317,6 +333,7 @@ class _Process:
             if self.clock.monotonic() - reported_at > SYNC_REPORT_S:
                 reported_at = self.clock.monotonic()
                 _log.warning("waiting for the API server", why=why)
+        exempt_present_objects()  # the cache is there to stay: no need to look through it again and again
 
     async def _lead(self, cluster: views.Cluster, families: Queue[FamilyKey], bases: Queue[BaseKey]) -> None:
         """Wait for the lease where there is one, then work until stopped or the lease is lost."""
