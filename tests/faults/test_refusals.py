@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 BASES = 6
+KINDS = ("modules", "modulereplicasets", "moduledeployments", "pods", "services")
+TOLD = ("PATCH modulereplicasets", "PATCH moduledeployments")
 SHARE = 0.034  # of each of three kinds, one after the other: a tenth in all
 
 
@@ -43,12 +45,9 @@ def end_state(scene: Scene) -> tuple[object, ...]:
 
 
 def done_writes(scene: Scene) -> Counter[str]:
-    """Changes that took effect by what they did; how often a status is told hangs on what was seen at once."""
-    return Counter(
-        f"{call.method} {call.kind}"
-        for call in scene.calls()
-        if call.is_done_write and call.kind not in ("leases", "events")
-    )
+    """Changes that took effect, by what they did to which kind."""
+    calls = scene.calls()
+    return Counter(f"{call.method} {call.kind}" for call in calls if call.is_done_write and call.kind in KINDS)
 
 
 async def roll_out(scene: Scene, *, versions: int = 0, for_s: float = 0.0) -> int:
@@ -77,5 +76,9 @@ async def test_refusals_change_neither_the_end_nor_the_number_of_writes(
 
     assert refused > 0
     assert end_state(scene) == wanted
-    assert done_writes(scene) == writes, f"{refused} refused"
+    done = done_writes(scene)
+    # How often a status is told hangs on how many changes were seen at once, and delays draw them apart.
+    for told in TOLD:
+        assert done.pop(told) <= 2 * writes.pop(told), told
+    assert done == writes, f"{refused} refused"
     assert all(controller.status is None for controller in scene.controllers)
