@@ -78,7 +78,7 @@ async def _follow(connection: Connection, options: argparse.Namespace) -> int:
         with Screen(console=out, auto_refresh=False, vertical_overflow="crop") as screen:
             while True:
                 try:
-                    lines = rollout_tree(look(), width=out.width, everything=options.all)
+                    lines = rollout_tree(look(), width=out.width, everything=options.all, foot_first=out.is_terminal)
                 except CliError as error:
                     raise CliError(f"{options.name} is gone", Exit.NOT_FOUND) from error
                 if out.is_terminal:

@@ -47,7 +47,7 @@ class Terminal:
         """The screen as soon as it shows that."""
         until = time.monotonic() + SEEN_WITHIN_S
         while not re.search(pattern, shown := self.screen()):
-            assert time.monotonic() < until, shown
+            assert time.monotonic() < until, shown.rstrip()
             time.sleep(0.1)  # another process
         return shown
 
@@ -62,9 +62,9 @@ def terminal(request: pytest.FixtureRequest) -> Iterator[Terminal]:
     found.end()
 
 
-def command(rollout: Rollout, *words: str) -> str:
-    flags = f"--kubeconfig {rollout.cluster.kubeconfig}"
-    return f"cd {MANIFESTS.parent}; clear; {sys.executable} -m moduledeploy {' '.join(words)} {flags}"
+def command(rollout: Rollout, *words: str, before: str = "") -> str:
+    called = f"{sys.executable} -m moduledeploy {' '.join(words)} --kubeconfig {rollout.cluster.kubeconfig}"
+    return f"cd {MANIFESTS.parent}; clear; env -u COLUMNS -u LINES {before} {called}"
 
 
 def test_the_live_tree_follows_a_confirmation(rollout: Rollout, terminal: Terminal) -> None:
@@ -72,7 +72,7 @@ def test_the_live_tree_follows_a_confirmation(rollout: Rollout, terminal: Termin
     terminal.type(command(rollout, "get", rollout.name, "-w"))
     terminal.wait(f"Go on with: moduledeploy confirm {rollout.name} --batch 1")
 
-    rollout("confirm", "--batch", "1")
+    assert rollout("confirm", "--batch", "1").status == 0
 
     shown = terminal.wait("Status: +✔ Completed")
     assert shown.count("Name:") == 1, "one picture, drawn over the last"
@@ -80,18 +80,17 @@ def test_the_live_tree_follows_a_confirmation(rollout: Rollout, terminal: Termin
     assert len([line for line in shown.splitlines() if "□" in line]) == 4
 
 
-def test_a_terminal_has_colours_and_no_color_takes_them_away(rollout: Rollout, terminal: Terminal) -> None:
+@pytest.mark.parametrize(("before", "has_colours"), [("", True), ("NO_COLOR=1", False)])
+def test_a_terminal_has_colours_unless_no_color_is_set(
+    rollout: Rollout, terminal: Terminal, before: str, has_colours: bool
+) -> None:
     rollout.apply()
     rollout.reaches(Exit.REACHED)
 
-    terminal.type(command(rollout, "get", rollout.name))
-    terminal.wait("Completed")
-    assert "\x1b[32m" in terminal.screen("-e")
+    terminal.type(command(rollout, "get", rollout.name, before=before))
 
-    terminal.type("export NO_COLOR=1; " + command(rollout, "get", rollout.name))
     terminal.wait("Completed")
-    time.sleep(0.3)  # the screen was cleared by another process
-    assert "\x1b[32m" not in terminal.screen("-e")
+    assert ("\x1b[32m" in terminal.screen("-e")) is has_colours
 
 
 def test_a_pipe_has_no_colours(rollout: Rollout) -> None:

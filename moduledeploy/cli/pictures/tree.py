@@ -23,11 +23,16 @@ _SHORT: Final = {"WaitingForConfirmation": "Waiting", "GrayWaiting": "GrayTime"}
 Row = tuple[str | Text, ...]
 
 
-def rollout_tree(picture: RolloutPicture, *, width: int = WIDE, everything: bool = False) -> list[Text]:
-    """Head, batches, tree and what is awaited, one line each; in a narrow terminal without the column of kinds."""
-    lines = [*_head(picture), Text(), *_tree(picture, everything=everything, with_kind=width >= WIDE)]
-    foot = list(_foot(picture))
-    return [*lines, Text(), *foot] if foot else lines
+def rollout_tree(
+    picture: RolloutPicture, *, width: int = WIDE, everything: bool = False, foot_first: bool = False
+) -> list[Text]:
+    """Head, batches, tree and what is awaited, one line each; in a narrow terminal without the column of kinds.
+
+    `foot_first`: what is awaited comes before the tree, for screens that cut off the end of what is too long.
+    """
+    foot, tree = list(_foot(picture)), _tree(picture, everything=everything, with_kind=width >= WIDE)
+    parts = [list(_head(picture)), foot, tree] if foot_first else [list(_head(picture)), tree, foot]
+    return [line for part in parts if part for line in (Text(), *part)][1:]
 
 
 def _styled(state: str, words: dict[str, tuple[str, str]]) -> Text:
