@@ -70,8 +70,8 @@ def _batch_result(old: Release, new: Release) -> str | None:
     """What the batch under way came to in this step, None while it goes on."""
     if not _is_same(old, new):
         return "superseded" if old.progress is Progress.EXECUTING and not old.batch_done else None
-    if new.batch_done and not old.batch_done:
-        return "completed"
+    if old.current_batch and not old.batch_done and (new.batch_done or new.current_batch > old.current_batch):
+        return "completed"  # it is done, or was in the very pass in which the next one opened
     return "failed" if new.failure is not None and old.failure is None else None
 
 
