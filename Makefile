@@ -7,7 +7,7 @@ ENVIRONMENT ?= .venv
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test verify test-arklet lint bench lock manifests image sbom
+.PHONY: help install demo test faults verify test-arklet lint bench lock manifests image sbom
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ verify: install ## the proof of the engine at full length, about 15 minutes; doc
 
 test-arklet: install ## the controller on real bases; needs a JDK 17 and Maven, some minutes, and says so where it can't
 	$(BIN)/python -m pytest -m realarklet tests/arklet_real
+
+faults: install ## kill, stop and cut off whole processes as often as tests/faults says, and print the counts: about an hour
+	MODULEDEPLOY_FAULT_RUNS=table $(BIN)/python -m pytest -p no:randomly tests/faults
 
 lint: install ## style, types, import contracts
 	$(BIN)/ruff check .
