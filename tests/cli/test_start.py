@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -135,3 +138,46 @@ def test_commands_and_flags_are_completed_without_a_cluster(call: Call) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shell_has_a_script(call: Call, shell: str) -> None:
     assert "moduledeploy __complete" in call("completion", shell).out
+
+
+class _Refuses(BaseHTTPRequestHandler):
+    """An API server that lets nobody do anything."""
+
+    def do_GET(self) -> None:  # the library's name
+        message = (
+            'moduledeployments.koupleless.alipay.com is forbidden: User "eve" cannot list resource "moduledeployments"'
+        )
+        body = json.dumps({"kind": "Status", "reason": "Forbidden", "code": 403, "message": message}).encode()
+        self.send_response(403)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_missing_right_names_verb_and_resource(call: Call, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Refuses) as server:
+        Thread(target=server.serve_forever).start()
+        kubeconfig.write_text(KUBECONFIG.format(user="{}").replace(":9", f":{server.server_port}"))
+
+        said = call("list", "--kubeconfig", str(kubeconfig))
+        server.shutdown()
+
+    assert said.status == 1
+    assert said.err.startswith(
+        "moduledeploy: no right to list moduledeployments.koupleless.alipay.com in namespace team;"
+    )
+    assert said.err.count("\n") == 1
+
+
+def test_completion_is_silent_without_a_cluster(call: Call, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(KUBECONFIG.format(user="{}"))
+
+    said = call("__complete", "get", "--kubeconfig", str(kubeconfig), "")
+
+    assert (said.status, said.out, said.err) == (0, "", "")

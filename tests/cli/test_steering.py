@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -10,7 +14,7 @@ import pytest
 import yaml
 
 from moduledeploy.cli.access.exits import Exit
-from tests.cli.conftest import BASES, Call, Cluster, Said
+from tests.cli.conftest import BASES, MANIFESTS, Call, Cluster, Said
 
 pytestmark = pytest.mark.slow
 
@@ -270,3 +274,28 @@ def test_a_name_that_is_not_there_is_not_found(rollout: Rollout) -> None:
     for command in ("get", "status", "history", "pause", "plan"):
         said = rollout(command)
         assert (said.status, said.err.count("\n")) == (Exit.NOT_FOUND, 1), command
+
+
+def test_kubectl_finds_it_as_its_plugin_and_completes_it(rollout: Rollout, tmp_path: Path) -> None:
+    rollout.apply()
+    for name, call in (
+        ("kubectl-moduledeploy", "from moduledeploy.cli import main; sys.exit(main())"),
+        (
+            "kubectl_complete-moduledeploy",
+            "from moduledeploy.cli.candidates import complete_for_kubectl as c; sys.exit(c())",
+        ),
+    ):
+        script = tmp_path / name
+        script.write_text(f"#!{sys.executable}\nimport sys; sys.path.insert(0, {str(MANIFESTS.parent)!r}); {call}\n")
+        script.chmod(0o755)
+    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "KUBECONFIG": str(rollout.cluster.kubeconfig)}
+
+    def kubectl(*words: str) -> str:
+        program = str(Path(sys.executable).parent / "kubectl")
+        return subprocess.run(
+            [program, *words], env=environ, capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+
+    assert rollout.name in kubectl("moduledeploy", "list")
+    assert kubectl("moduledeploy", "get", "--help").startswith("usage: kubectl moduledeploy get")
+    assert rollout.name in kubectl("__complete", "moduledeploy", "get", "").splitlines()
