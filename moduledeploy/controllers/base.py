@@ -124,7 +124,7 @@ class BaseController:
             return Done()
         session = self._session(key, pod)
         decision = self._decide(key, session, pod, modules)
-        wrote = await self._tell(key, modules, decision)
+        wrote = await self._tell(key, session, modules, decision)
         if wrote or decision.step is None or pod is None:
             return self._rest(key, session, decision, wrote=wrote)
         if session.retry_at > self.clock.monotonic():
@@ -155,41 +155,46 @@ class BaseController:
         )
         return converge(view, round(self.clock.wall(), 6))
 
-    async def _tell(self, key: BaseKey, modules: dict[str, Module], decision: Decision) -> bool:
+    async def _tell(self, key: BaseKey, session: _Session, modules: dict[str, Module], decision: Decision) -> bool:
         """Write what was found out; whether anything was written."""
         for module, status in decision.reports:
-            await self._write_status(key, module, status)
+            if not await self._write_status(key, module, status):
+                self._await_watch(session)
         for module in decision.released:
             held = modules[module.uid].metadata
             body = merge_finalizers(held.finalizers, add=False, version=held.resourceVersion)
             try:
                 wrote = await self.writer.patch(MODULES, ObjectKey(key.namespace, module.name), body)
-            except NotFound:
-                continue  # somebody else took the last finalizer away
+            except NotFound:  # somebody else took the last finalizer away
+                self._await_watch(session)
+                continue
             self.written.wrote(key, MODULES, wrote.resource_version)
         return bool(decision.reports or decision.released)
 
-    async def _write_status(self, key: BaseKey, module: Wanted, status: ModuleStatus) -> None:
-        """Write a Module's status; void when it is gone or another one has its name.
+    async def _write_status(self, key: BaseKey, module: Wanted, status: ModuleStatus) -> bool:
+        """Write a Module's status; False, and void, when it is gone or another one has its name.
 
         API servers overlook a UID in the status of a custom resource, so the namesake is looked for here.
         """
         where = ObjectKey(key.namespace, module.name)
         present = self.cluster.stores.modules.get(where)
         if present is None or present.metadata.uid != module.uid:
-            return
+            return False
         try:
             wrote = await self.writer.patch(
                 MODULES, where, {"status": encode_module_status(status)}, subresource="status"
             )
         except NotFound:
-            return
+            return False
         self.written.wrote(key, MODULES, wrote.resource_version)
         _log.info("module", module=module.name, status=status.status, reason=status.reason)
+        return True
 
     def _rest(self, key: BaseKey, session: _Session, decision: Decision, *, wrote: bool) -> Done | RequeueAfter:
+        if wrote and decision.step is not None:
+            return RequeueAfter(max(0.0, session.retry_at - self.clock.monotonic()))
         if wrote:
-            return RequeueAfter(0.0) if decision.step is not None else Done()
+            return Done()
         moments = [self.audits.next_at(key) - self.clock.monotonic()]
         if decision.wake_at is not None:
             session.listed = None if decision.step is None and _is_starting(session) else session.listed
@@ -199,7 +204,7 @@ class BaseController:
     async def _operate(self, key: BaseKey, session: _Session, pod: Pod, modules: dict[str, Module], step: Step) -> None:
         """One operation on the base. What it ended in is in the session's list and pause, or in a Module's status."""
         if isinstance(step, SetTraffic):
-            await self._set_traffic(key, step)
+            await self._set_traffic(key, session, step)
             return
         try:
             address = f"{pod.status.podIP}:{pod.arklet_port}"
@@ -218,18 +223,24 @@ class BaseController:
             case _:
                 assert_never(step)
 
-    async def _set_traffic(self, key: BaseKey, step: SetTraffic) -> None:
+    def _await_watch(self, session: _Session) -> None:
+        """What was planned for is gone and the watch will say so: until then the same would be tried again and again."""
+        session.retry_at = max(session.retry_at, self.clock.monotonic() + STALE_RETRY_S)
+
+    async def _set_traffic(self, key: BaseKey, session: _Session, step: SetTraffic) -> None:
         """Put a module's label on the pod, or take it away; void when another pod has its name."""
         labels = {pod_label(step.name): "true" if step.on else None}
         body = {"metadata": {"uid": key.uid, "labels": labels}}
         try:
             wrote = await self.writer.patch(PODS, ObjectKey(key.namespace, key.name), body)
         except NotFound:
+            self._await_watch(session)
             return
         except Invalid as refusal:
-            if is_of_another(refusal):
-                return
-            raise
+            if not is_of_another(refusal):
+                raise
+            self._await_watch(session)
+            return
         self.written.wrote(key, PODS, wrote.resource_version)
 
     async def _query(self, key: BaseKey, session: _Session, modules: dict[str, Module], address: str) -> None:

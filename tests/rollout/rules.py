@@ -50,6 +50,8 @@ class Rules:
         new = plan.status.release
         if new is None or any(isinstance(action, CreateRevision) for action in plan.actions):
             return  # nothing was decided: the newest template has no revision yet
+        if view.parent.is_terminating:
+            return  # whatever the batches, gates and budget
         old = view.parent.status.release
         self._check_pause(view, plan, old, new)
         self._check_sizes(view, old, new, world)
