@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.arklet.faults import CommandFault
 
 BASE_VERSION: Final = "1.0.0"
-_ELAPSED_SPACE: Final = 30_000  # bytes of Metaspace that a small Spring module took on a warm base; the real figure is noise
+# Bytes of Metaspace that a small Spring module took on a warm base; the real figure is noise.
+_ELAPSED_SPACE: Final = 30_000
 
 NOT_FOUND: Final = {"code": "CMD_NOT_FOUND", "message": "please follow the doc"}
 
