@@ -13,7 +13,6 @@ from moduledeploy.cli.access.exits import CliError
 from moduledeploy.cli.reading.kinds import ReadDeployment
 from moduledeploy.controllers import cluster as views
 from moduledeploy.controllers import resources
-from moduledeploy.kube.informer import Change
 from moduledeploy.kube.store import Store
 from moduledeploy.kube.wire import Decoder, keyed
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from moduledeploy.cli.access.connection import Connection
     from moduledeploy.controllers.facts import BaseKey, FamilyKey
+    from moduledeploy.kube.informer import Change
     from moduledeploy.kube.resources import Resource
 
 # Each store's field, kind on the wire and type; in the order in which the cluster's view is told of them.
@@ -47,6 +47,8 @@ class NoKeys:
 
 def view_of(stores: views.Stores) -> views.Cluster:
     """The pools and slots that follow from what the stores hold."""
+    from moduledeploy.kube.informer import Change  # noqa: PLC0415  # --help pays neither for it nor for its logging
+
     cluster = views.Cluster(stores, NoKeys())
     for field, tell in handlers(cluster).items():
         for key, obj in getattr(stores, field).items():
