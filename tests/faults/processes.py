@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import anyio
@@ -20,11 +22,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_PORTS: Final = range(20_000, 30_000)  # below those that systems take for outgoing connections
+
+
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        number: int = listener.getsockname()[1]
-        return number
+    """A port that nobody listens on now, and nobody is given by chance until it is used."""
+    while True:
+        number = random.choice(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", number)):
+            return number
 
 
 def kubeconfig(server: str, *, token: str = "", namespace: str = "default") -> dict[str, Any]:
