@@ -123,7 +123,7 @@ def _of_revision(revision: RevisionPicture, *, last: bool, everything: bool) -> 
         yield from _of_replicas(batch.replicas, f"{trunk}{below}", everything=everything)
     if unopened:
         branch = "├── " if revision.replicas else "└── "
-        yield f"{trunk}{branch}{plural(unopened, 'batch').replace('batchs', 'batches')} not opened", "Batch", "", "", ""
+        yield f"{trunk}{branch}{unopened} {'batch' if unopened == 1 else 'batches'} not opened", "Batch", "", "", ""
     yield from _of_replicas(revision.replicas, trunk, everything=everything)
 
 
