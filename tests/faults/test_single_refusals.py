@@ -32,19 +32,18 @@ async def test_one_fault_of_a_write_holds_nothing_up(scene: Scene, kind: Kind) -
     await scene.complete(30)
 
     for number, (verb, resource) in enumerate(WRITES):
-        for times in (1, 2):
-            version = f"1.{number}.{times}"
-            scene.cluster.faults.clear()
-            scene.cluster.faults.add(Fault(kind=kind, verb=verb, resource=resource, times=times))
-            scene.deploy(version, replicas=2, batches=2)
-            try:
-                await scene.complete(AT_ONCE_S)
-                await scene.until(partial(scene.has_alone, version), AT_ONCE_S)
-            except AssertionError as error:
-                error.add_note(f"{times} × {kind} on {verb} {resource}")
-                raise
-            scene.assert_everywhere(version)
-            assert len(scene.cluster.faults.log) >= 1
+        version = f"1.{number}.1"
+        scene.cluster.faults.clear()
+        scene.cluster.faults.add(Fault(kind=kind, verb=verb, resource=resource, times=1))
+        scene.deploy(version, replicas=2, batches=2)
+        try:
+            await scene.complete(AT_ONCE_S)
+            await scene.until(partial(scene.has_alone, version), AT_ONCE_S)
+        except AssertionError as error:
+            error.add_note(f"{kind} on {verb} {resource}")
+            raise
+        scene.assert_everywhere(version)
+        assert len(scene.cluster.faults.log) == number + 1
 
 
 async def test_a_refused_word_about_a_long_install_does_not_end_it(scene: Scene) -> None:
