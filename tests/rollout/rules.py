@@ -55,7 +55,7 @@ class Rules:
         old = view.parent.status.release
         self._check_pause(view, plan, old, new)
         self._check_sizes(view, old, new, world)
-        if old is None or (old.revision, old.started_at) != (new.revision, new.started_at):
+        if old is None or not _goes_on(old, new):
             self.is_done, self.due_at = False, 0.0
             self.confirmed = {gate for gate in self.confirmed if old is not None and old.revision == new.revision}
         elif old.current_batch < new.current_batch:
@@ -112,7 +112,7 @@ class Rules:
             if isinstance(action, CreateModule) and action.revision.template == newest:
                 assert not action.replaces, f"{action.name} replaces while paused"
                 assert not _has_another(view, action.base_uid, newest.module), f"{action.name} replaces while paused"
-        if old is not None and old.started_at == new.started_at and new.kind is ReleaseKind.DEPLOY:
+        if _goes_on(old, new) and old is not None and new.kind is ReleaseKind.DEPLOY:
             assert new.current_batch == old.current_batch, "a batch begins while paused"
 
     def _check_sizes(self, view: View, old: Release | None, release: Release, world: World) -> None:
@@ -120,12 +120,16 @@ class Rules:
         source = view.parent.spec.template.module
         bases = {m.base_uid for m in world.modules.values() if m.source == source and not m.terminating}
         updated = len({uid for uid in bases if not world.jvms[uid].gone})
-        goes_on = old is not None and old.started_at == release.started_at
-        is_bound = goes_on and not release.is_last_batch and release.failure is None
+        is_bound = _goes_on(old, release) and not release.is_last_batch and release.failure is None
         assert not is_bound or updated <= max(release.opened, self._updated), (
             f"{updated} are updated, {release.opened} may be"
         )
         self._updated = updated
+
+
+def _goes_on(old: Release | None, new: Release) -> bool:
+    """It is the same rollout still."""
+    return old is not None and (old.revision, old.started_at) == (new.revision, new.started_at)
 
 
 def _has_another(view: View, base_uid: str, newest: ModuleSource) -> bool:
