@@ -193,6 +193,14 @@ class Scene:
             await anyio.sleep(0.02)
         return time.monotonic() - began_at
 
+    async def quiet(self) -> None:
+        """Return when no controller has changed anything for two seconds."""
+        writes, since = self.writes(), time.monotonic()
+        while time.monotonic() - since < 2:
+            await anyio.sleep(0.1)
+            if self.writes() != writes:
+                writes, since = self.writes(), time.monotonic()
+
     def picture(self) -> str:
         """What there is, for whoever reads a failure."""
         modules = [

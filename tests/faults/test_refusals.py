@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +60,9 @@ async def roll_out(scene: Scene, *, versions: int = 0, for_s: float = 0.0) -> in
         scene.deploy(f"1.0.{done}", replicas=BASES, batches=3)
         await scene.complete(60)
         done += 1
+    # Completed is said when the new is available: what was replaced may be on its way out still.
+    await scene.until(partial(scene.has_alone, f"1.0.{done - 1}"), 30)
+    await scene.quiet()
     return done
 
 
