@@ -63,4 +63,4 @@ sbom: ## list what is in ENVIRONMENT, /app/.venv of an unpacked image, as Cyclon
 
 lock: ## resolve the dependencies anew, those of the image in a file of their own
 	uv pip compile pyproject.toml --extra devcluster --group dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements.lock
-	uv pip compile pyproject.toml --group image --constraint requirements.lock --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements-image.lock
+	uv pip compile pyproject.toml --group image --constraint requirements.lock --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o manifests/image.lock

@@ -23,22 +23,22 @@ def test_the_linter_has_nothing_to_say() -> None:
 
 
 def test_the_image_has_what_was_tested() -> None:
-    image, tested = pins("requirements-image.lock"), pins("requirements.lock")
+    image, tested = pins("manifests/image.lock"), pins("requirements.lock")
 
     assert {name: version for name, version in image.items() if tested.get(name) != version} == {}, "run make lock"
 
 
 def test_every_locked_file_has_a_hash() -> None:
-    entries = re.split(r"^(?=[a-z0-9._-]+==)", (ROOT / "requirements-image.lock").read_text(), flags=re.MULTILINE)[1:]
+    entries = re.split(r"^(?=[a-z0-9._-]+==)", (ROOT / "manifests/image.lock").read_text(), flags=re.MULTILINE)[1:]
 
-    assert len(entries) == len(pins("requirements-image.lock"))
+    assert len(entries) == len(pins("manifests/image.lock"))
     assert all("--hash=sha256:" in entry for entry in entries)
     assert "--require-hashes" in RECIPE
 
 
 def test_nothing_that_only_development_needs_is_in_it() -> None:
     assert not {"pytest", "mypy", "ruff", "hypothesis", "cel-expr-python", "grafana-foundation-sdk"} & set(
-        pins("requirements-image.lock")
+        pins("manifests/image.lock")
     )
 
 
