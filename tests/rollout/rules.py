@@ -113,7 +113,7 @@ class Rules:
                 assert not action.replaces, f"{action.name} replaces while paused"
                 assert not _has_another(view, action.base_uid, newest.module), f"{action.name} replaces while paused"
         if _goes_on(old, new) and old is not None and new.kind is ReleaseKind.DEPLOY:
-            assert new.current_batch == old.current_batch, "a batch begins while paused"
+            assert new.current_batch <= old.current_batch, "a batch begins while paused"
 
     def _check_sizes(self, view: View, old: Release | None, release: Release, world: World) -> None:
         """Never more replicas of the newest revision than the opened batches allow."""
