@@ -46,9 +46,11 @@ def end_state(scene: Scene) -> tuple[object, ...]:
 
 
 def done_writes(scene: Scene) -> Counter[str]:
-    """Changes that took effect, by what they did to which kind."""
-    calls = scene.calls()
-    return Counter(f"{call.method} {call.kind}" for call in calls if call.is_done_write and call.kind in KINDS)
+    """Changes that took effect, by what they did to which kind; an object that was asked to go twice went once."""
+    calls = [call for call in scene.calls() if call.is_done_write and call.kind in KINDS]
+    gone = {call.path: call for call in calls if call.method == "DELETE"}
+    others = [call for call in calls if call.method != "DELETE"]
+    return Counter(f"{call.method} {call.kind}" for call in [*others, *gone.values()])
 
 
 async def roll_out(scene: Scene, *, versions: int = 0, for_s: float = 0.0) -> int:
