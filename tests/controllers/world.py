@@ -115,7 +115,9 @@ class World:
         self.patch(resources.PODS, name, {"status": {"conditions": [condition]}}, "status")
 
     def delete_base(self, address: str) -> None:
+        """Delete a base pod; what runs in it is gone with it."""
         self.api.delete(resources.PODS, ObjectKey("default", self.pod_at(address)["metadata"]["name"]))
+        self.arklet.running.pop(address, None)
 
     def publish_endpoints(self) -> None:
         """EndpointSlices as their controller would write them now."""
