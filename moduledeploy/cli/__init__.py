@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from moduledeploy import __version__
+
 COMMANDS: Final = {
     "get": "one rollout as a tree; -w keeps it live",
     "list": "all rollouts of a namespace; -w keeps them live",
@@ -38,8 +40,6 @@ COMPLETE: Final = "__complete"  # what the completion scripts call with the word
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that the arguments name and return its exit status: 0 well, 1 failed, 2 not understood."""
-    from moduledeploy import __version__  # noqa: PLC0415  # the package is being imported when this module is
-
     given = sys.argv[1:] if arguments is None else arguments
     command = given[0] if given else ""
     if command == COMPLETE:
