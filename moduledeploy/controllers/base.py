@@ -25,6 +25,7 @@ from moduledeploy.kube.events import Reference
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
 from moduledeploy.rollout.converge import (
+    UNINSTALL_FAILED,
     BaseView,
     Biz,
     BizState,
@@ -55,7 +56,6 @@ BUSY_RETRY_S: Final = 2.0  # another operation on that module is under way in th
 LONG_S: Final = 2.0  # Upgrading is told only when it lasts longer
 UNREACHABLE: Final = "BaseUnreachable"
 INSTALL_FAILED: Final = "InstallFailed"
-UNINSTALL_FAILED: Final = "UninstallFailed"
 IDENTITY_MISMATCH: Final = "IdentityMismatch"
 UNREACHABLE_BACKOFF: Final = Backoff(base_s=1.0, factor=2.0, cap_s=60.0)
 # When a failed install is tried again, by what it takes to mend it: little, a new artifact, a free place, another's end.

@@ -12,7 +12,7 @@ from moduledeploy.api.meta import Metadata
 from moduledeploy.api.spec import DeploymentSpec, ServiceStrategy
 from moduledeploy.api.times import at
 from moduledeploy.placement.bases import Base, Obstacle
-from moduledeploy.rollout.converge import Wanted
+from moduledeploy.rollout.converge import DRAINING, Wanted
 from moduledeploy.rollout.service import ServiceFacts
 from moduledeploy.rollout.slots import BaseFacts, ModuleFacts
 from moduledeploy.rollout.view import Revision
@@ -110,6 +110,7 @@ def module_facts(module: Module) -> ModuleFacts:
         slot_active_since=at(status.slotActiveSince),
         batch=meta.annotation(names.BATCH_ANNOTATION),
         uninstall_first=meta.annotation(names.UNINSTALL_FIRST_ANNOTATION) == "true",
+        draining_since=at(status.lastTransitionTime) if status.reason == DRAINING else None,
     )
 
 

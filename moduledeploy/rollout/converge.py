@@ -23,6 +23,7 @@ STARTING_POLL_S: Final = 1.0  # a module that is being started is looked at agai
 ENDPOINT_POLL_S: Final = 5.0  # the EndpointSlice's own event comes sooner; this is for the case that it doesn't
 LOST: Final = "ModuleLost"
 DRAINING: Final = "Draining"
+UNINSTALL_FAILED: Final = "UninstallFailed"
 
 
 class BizState(Enum):
@@ -263,8 +264,8 @@ def _drain(module: Wanted, route: Route, now: float) -> Decision | None:
         return Decision(step=SetTraffic(module.source.name, on=False))
     if route.is_endpoint:
         return Decision(wake_at=now + ENDPOINT_POLL_S)
-    if not route.drain_s:
-        return None
+    if not route.drain_s or module.status.reason == UNINSTALL_FAILED:
+        return None  # an uninstall is tried, and tried again, after the drain
     began = module.status.lastTransitionTime if module.status.reason == DRAINING else None
     if began is None:
         status = attrs.evolve(

@@ -17,14 +17,25 @@ INSTALL_FAILED = "InstallFailed"
 DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 
 
-def run_clock(release: Release, slots: Slots, now: float) -> Release:
+def drained_at(slots: Slots, drain_s: int) -> float:
+    """When the last version that drains now has drained; 0 where none does."""
+    began = [
+        module.draining_since
+        for slot in slots.marked(Mark.DRAINING)
+        for module in slot.modules
+        if module.draining_since is not None
+    ]
+    return max(began, default=-drain_s) + drain_s
+
+
+def run_clock(release: Release, slots: Slots, now: float, *, drain_s: int) -> Release:
     """The release with its deadline's clock at `now`.
 
     Only a new high-water mark of updated and available replicas is progress: a crash loop that reaches an old level again
-    is none. The clock stands still unless the rollout is executing.
+    is none. The clock stands still unless the rollout is executing, and while a replica drains.
     """
     clock = release.deadline
-    if release.progress in (Progress.EXECUTING, Progress.INIT):
+    if release.progress in (Progress.EXECUTING, Progress.INIT) and drained_at(slots, drain_s) <= now:
         if clock.held_at is not None:
             clock = attrs.evolve(clock, progressed_at=clock.progressed_at + now - clock.held_at, held_at=None)
     elif clock.held_at is None:

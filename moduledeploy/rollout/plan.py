@@ -17,7 +17,7 @@ from moduledeploy.api.spec import OnFailure, UpgradePolicy
 from moduledeploy.api.status import DeploymentStatus, Progress, Release, ReleaseKind
 from moduledeploy.rollout import actions
 from moduledeploy.rollout.budget import Budget, resolve_max_unavailable
-from moduledeploy.rollout.failure import deadline_at, judge, run_clock
+from moduledeploy.rollout.failure import deadline_at, drained_at, judge, run_clock
 from moduledeploy.rollout.gate import Gate, GateWrite, read_gate, token
 from moduledeploy.rollout.moves import Aim, Moves
 from moduledeploy.rollout.release import allowed, batch_key, complete, is_batch_done, is_complete, next_release
@@ -211,7 +211,8 @@ class _Pass:
         moves.choose()
         if is_complete(release, slots, desired=view.desired) and not moves.chosen and aimed is self.target:
             release = complete(release, view.desired)
-        release = run_clock(self._with_progress(release, gate), slots, self.now)
+        drain_s = parent.spec.strategy.drain_s
+        release = run_clock(self._with_progress(release, gate), slots, self.now, drain_s=drain_s)
         findings = Findings(
             release=release,
             limit=limit,
@@ -334,12 +335,11 @@ class _Pass:
             yield actions.DeleteRevision(revision.name, revision.uid)
 
     def _wake_at(self, release: Release) -> float | None:
-        deadline = deadline_at(release, self.view.parent.spec.progress_deadline_s)
-        if release.progress is Progress.COMPLETED or (deadline is not None and deadline <= self.now):
-            deadline = None
-        gray = release.gray_until if release.gray_until is not None and release.gray_until > self.now else None
-        moments = [moment for moment in (self.view.slots.next_change_at, gray, deadline) if moment is not None]
-        return min(moments, default=None)
+        spec, slots = self.view.parent.spec, self.view.slots
+        moments = [slots.next_change_at, release.gray_until, drained_at(slots, spec.strategy.drain_s)]
+        if release.progress is not Progress.COMPLETED:
+            moments.append(deadline_at(release, spec.progress_deadline_s))
+        return min((moment for moment in moments if moment is not None and moment > self.now), default=None)
 
 
 def _was_lifted(before: Release | None, after: Release) -> bool:

@@ -35,7 +35,10 @@ class BaseFacts:
 
 @attrs.frozen(kw_only=True)
 class ModuleFacts:
-    """What the planner knows of one Module of the family."""
+    """What the planner knows of one Module of the family.
+
+    draining_since: since when it waits, without traffic, to be uninstalled.
+    """
 
     name: str
     uid: str
@@ -53,6 +56,7 @@ class ModuleFacts:
     slot_active_since: float | None = None
     batch: str | None = None
     uninstall_first: bool = False
+    draining_since: float | None = None
 
     @property
     def is_started(self) -> bool:
@@ -79,6 +83,7 @@ class Mark(Enum):
     FAILING = "failing"  # updated, and that Module failed in whatever way
     OLD = "old"  # kept, without a Module of the target revision
     OVERLAP = "overlap"  # updated, with live Modules of other revisions beside it
+    DRAINING = "draining"  # a version there gets no more traffic and is uninstalled after drainSeconds
 
 
 @attrs.frozen
@@ -116,6 +121,8 @@ def classify(base: BaseFacts, modules: Mapping[str, ModuleFacts], target: str, m
     new = next((module for module in live if module.replica_set == target), None)
     available_at, updated_at = _ready_times(base, live, new, min_ready_s)
     marks = set[Mark]()
+    if not base.is_lost and any(module.draining_since is not None for module in ordered):
+        marks.add(Mark.DRAINING)
     if base.is_lost:
         marks.add(Mark.LOST)
     elif not live:

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from moduledeploy.api.decode import decode_deployment_spec
-from moduledeploy.api.kinds import FailureClass, ModuleSource, ModuleStatus, ModuleStatusWord
+from moduledeploy.api.kinds import ModuleStatus
 from moduledeploy.api.names import MODULE_DEPLOYMENT
 from moduledeploy.api.status import DeploymentStatus
 from moduledeploy.placement.bases import Base, Obstacle
@@ -17,7 +17,6 @@ from moduledeploy.placement.pool import Pool
 from moduledeploy.rollout import actions
 from moduledeploy.rollout.converge import (
     BaseView,
-    Biz,
     BizState,
     Install,
     Query,
@@ -32,96 +31,18 @@ from moduledeploy.rollout.converge import (
 from moduledeploy.rollout.gate import GateWrite
 from moduledeploy.rollout.plan import Plan, plan
 from moduledeploy.rollout.service import CreateService, LeaveService, ServiceFacts
-from moduledeploy.rollout.slots import BaseFacts, Mark, ModuleFacts, Slots
+from moduledeploy.rollout.slots import BaseFacts, Mark, Slots
 from moduledeploy.rollout.transitions import EventFact
 from moduledeploy.rollout.view import BaseDeployment, Parent, Revision, View
-
-NAME = "orders"
-
-
-@attrs.define
-class Mod:
-    """One Module object as the API holds it."""
-
-    name: str
-    uid: str
-    replica_set: str
-    number: int
-    base_uid: str
-    source: ModuleSource
-    created: float
-    batch: str
-    uninstall_first: bool
-    status: ModuleStatus = attrs.field(factory=ModuleStatus)
-    terminating: bool = False
-
-    @property
-    def order(self) -> tuple[float, int, str]:
-        return (self.created, self.number, self.name)
-
-    def facts(self) -> ModuleFacts:
-        status = self.status
-        return ModuleFacts(
-            name=self.name,
-            uid=self.uid,
-            replica_set=self.replica_set,
-            order=self.order,
-            base_uid=self.base_uid,
-            base_name=self.base_uid,
-            source=self.source,
-            status=ModuleStatusWord(status.status or "Pending"),
-            reason=status.reason,
-            message=status.message,
-            failure_class=FailureClass(status.failureClass) if status.failureClass else None,
-            is_terminating=self.terminating,
-            active_since=status.activeSince.timestamp() if status.activeSince else None,
-            slot_active_since=status.slotActiveSince.timestamp() if status.slotActiveSince else None,
-            batch=self.batch or None,
-            uninstall_first=self.uninstall_first,
-        )
-
-    def wanted(self) -> Wanted:
-        return Wanted(
-            name=self.name,
-            uid=self.uid,
-            family=NAME,
-            order=self.order,
-            source=self.source,
-            status=self.status,
-            is_terminating=self.terminating,
-            uninstall_first=self.uninstall_first,
-        )
-
-
-@attrs.define
-class Jvm:
-    """One base: its pod and what runs in it.
-
-    is_labelled: the pod has the module's label; is_endpoint: the Service's EndpointSlice holds it, which follows the label when
-    `publish_endpoints` says so; others: modules of somebody else.
-    """
-
-    uid: str
-    ready: bool = True
-    gone: bool = False
-    cap: int | None = None
-    container: str = "c1"
-    ready_since: float = 0.0
-    running: dict[tuple[str, str], BizState] = attrs.field(factory=dict)
-    known: tuple[Biz, ...] | None = None
-    installs: int = 0
-    uninstalls: int = 0
-    is_labelled: bool = False
-    is_endpoint: bool = False
-    others: set[str] = attrs.field(factory=set)
-
-    def listed(self) -> tuple[Biz, ...]:
-        return tuple(Biz(name, version, state) for (name, version), state in self.running.items())
+from tests.rollout.bases import NAME, Jvm, Mod
 
 
 @attrs.define
 class World:
-    """State, and the moves that change it; `calls` records every Arklet operation in order."""
+    """State, and the moves that change it; `calls` records every Arklet operation in order.
+
+    bad: versions that can't be started, as `version` or `version@base`; stuck: bases that don't uninstall.
+    """
 
     now: float = 1_000_000.0
     spec: dict[str, Any] = attrs.field(factory=dict)
@@ -138,6 +59,7 @@ class World:
     modules: dict[str, Mod] = attrs.field(factory=dict)
     jvms: dict[str, Jvm] = attrs.field(factory=dict)
     bad: set[str] = attrs.field(factory=set)
+    stuck: set[str] = attrs.field(factory=set)
     slots: Slots = attrs.field(factory=Slots)
     pool: Pool = attrs.field(factory=Pool)
     events: list[EventFact] = attrs.field(factory=list)
@@ -176,10 +98,7 @@ class World:
         self.slots.set_base(self._base_facts(uid))
 
     def restart(self, uid: str) -> None:
-        jvm = self.jvms[uid]
-        jvm.running.clear()
-        jvm.container += "'"
-        jvm.known = None
+        self.jvms[uid].restart()
 
     def occupy(self, uid: str, name: str) -> None:
         """Somebody else's module comes to a base that can take one."""
@@ -324,9 +243,10 @@ class World:
             self._report(wanted.name, status)
         for wanted in decision.released:
             self._release(wanted.name)
-        if decision.step is not None:
+        is_stuck = uid in self.stuck and isinstance(decision.step, Uninstall)
+        if decision.step is not None and not is_stuck:
             self._operate(jvm, decision.step)
-        return bool(decision.reports or decision.released or decision.step)
+        return bool(decision.reports or decision.released or (decision.step and not is_stuck))
 
     def _routes(self, jvm: Jvm) -> dict[str, Route]:
         strategy = self.spec.get("operationStrategy", {})
@@ -346,34 +266,25 @@ class World:
                 self._install(jvm, module)
             case Uninstall(name=name, version=version):
                 self.calls.append(("uninstall", jvm.uid, f"{name}:{version}"))
-                was_active = jvm.running.pop((name, version)) is BizState.ACTIVE
-                jvm.uninstalls += 1
-                assert not (was_active and jvm.is_endpoint), f"{jvm.uid} is uninstalled while traffic comes"
+                jvm.uninstall(name, version)
             case SetTraffic(on=on):
                 self.calls.append(("label" if on else "unlabel", jvm.uid, NAME))
                 jvm.is_labelled = on
                 return
             case Switch(module=module):
                 self.calls.append(("switch", jvm.uid, module.source.identity))
-                for identity in jvm.running:
-                    if identity[0] == module.source.name:
-                        jvm.running[identity] = BizState.STANDBY
-                jvm.running[module.source.name, module.source.version] = BizState.ACTIVE
+                jvm.switch(module.source)
         jvm.known = jvm.listed()
 
     def _install(self, jvm: Jvm, module: Wanted) -> None:
         self.calls.append(("install", jvm.uid, module.source.identity))
-        if module.source.version in self.bad:
+        if self.bad & {module.source.version, f"{module.source.version}@{jvm.uid}"}:
             failed = ModuleStatus(
                 status="Failed", reason="InstallFailed", message="it throws", failureClass="permanent", attempts=1
             )
             self._report(module.name, attrs.evolve(failed, nextRetryTime=_later(self.now, 3600)))
             return
-        identity = (module.source.name, module.source.version)
-        assert identity not in jvm.running, f"{identity} is installed twice on {jvm.uid}"
-        second = any(name == module.source.name for name, _ in jvm.running)
-        jvm.running[identity] = BizState.STANDBY if second else BizState.ACTIVE
-        jvm.installs += 1
+        jvm.install(module.source)
 
     def _report(self, name: str, status: ModuleStatus) -> None:
         self.modules[name].status = status
