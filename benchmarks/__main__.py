@@ -1,29 +1,112 @@
-"""Lists the benchmarks, or runs those named: `python -m benchmarks [NAME...] [its options]`; without a name, all."""
+"""Measures: `python -m benchmarks [NAME...] [--quick] [--json]`; without a name all, one after the other.
+
+Every benchmark runs in a process of its own. What is measured so far is on stderr; the table, or the JSON, is all that goes to
+stdout. A run of all in full also writes results.json, the pictures and the table of README.md; one of all that is quick writes
+results-quick.json. Exit status 1: a benchmark broke or took too long; a missed target is no failure, the table says it.
+"""
 
 from __future__ import annotations
 
-import pkgutil
-import runpy
+import argparse
+import os
+import signal
+import subprocess
 import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-import benchmarks
+import msgspec
+from rich.console import Console
+
+from benchmarks import pictures, report
+from benchmarks.rows import Row, Size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT: Final = Path(__file__).parent.parent
+# In the order of the table.
+BENCHMARKS: Final = ("placement",)
+LIMITS_S: Final[dict[Size, float]] = {"full": 300.0, "quick": 60.0}  # for one benchmark; beyond it something hangs
 
 
-def main(arguments: list[str]) -> None:
-    """Run what is named before the first option, with the options that follow."""
-    known = sorted(
-        module.name for module in pkgutil.iter_modules(benchmarks.__path__) if not module.name.startswith("_")
-    )
-    if arguments[:1] == ["--list"]:
-        print("\n".join(known))
+class BrokenBenchmark(Exception):
+    """Raised when a benchmark ends otherwise than with all its rows."""
+
+
+def run(name: str, size: Size) -> Iterator[Row]:
+    """The rows of one benchmark as they come; whatever it started ends with it. Raises BrokenBenchmark."""
+    command = [sys.executable, "-m", "benchmarks.offer", name, size]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    limit = threading.Timer(LIMITS_S[size], _kill, (process,))
+    limit.start()
+    try:
+        for line in process.stdout:
+            yield msgspec.json.decode(line, type=Row)
+        status = process.wait()
+    finally:
+        was_in_time = limit.is_alive()
+        limit.cancel()
+        _kill(process)
+        process.wait()
+    if status:
+        why = f"exit status {status}" if was_in_time else f"no end in {LIMITS_S[size]:g} s"
+        raise BrokenBenchmark(f"{name}: {why}; try: python -m benchmarks {name}")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the session that the benchmark leads: servers and controllers that it left behind too."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
         return
-    named = arguments[: next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))]
-    if unknown := set(named) - set(known):
-        sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
-    for name in named or known:
-        sys.argv = [f"python -m benchmarks.{name}", *arguments[len(named) :]]
-        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+
+
+def collect(names: Sequence[str], size: Size) -> tuple[list[Row], list[str]]:
+    """All rows, and what broke."""
+    rows: list[Row] = []
+    broken: list[str] = []
+    for name in names:
+        begun_at = time.monotonic()
+        try:
+            for row in run(name, size):
+                rows.append(row)
+                print(f"  {row.what}, {row.size}: {row.ours:.4g}", file=sys.stderr)
+        except BrokenBenchmark as error:
+            broken.append(str(error))
+        print(f"{name}: {time.monotonic() - begun_at:.0f} s", file=sys.stderr)
+    return rows, broken
+
+
+def main() -> int:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}")
+    parser.add_argument("--quick", action="store_true", help="small sizes, under a minute")
+    parser.add_argument("--json", action="store_true", help="print a list of rows")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(BENCHMARKS):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
+    size: Size = "quick" if options.quick else "full"
+    rows, broken = collect(options.names or BENCHMARKS, size)
+    if options.json:
+        print(report.as_json(rows))
+    else:
+        Console(width=None if sys.stdout.isatty() else 170).print(report.table(rows))
+    if not options.names and not broken:
+        report.RESULTS[size].write_text(report.as_json(rows) + "\n", encoding="utf-8")
+        if size == "full":
+            pictures.draw(rows, report.HERE)
+            report.write_readme(rows)
+    for why in broken:
+        print(f"broken: {why}", file=sys.stderr)
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main())

@@ -13,23 +13,19 @@ say otherwise; the bare loop's heap begins in order too.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import gc
 import itertools
-import json
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from heapq import heapreplace
 from typing import Final
 
 import attrs
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.rows import Point, Row, Size, Target, measured
 from moduledeploy.api.spec import SchedulingPolicy
 from moduledeploy.placement import Base, Pool
 
@@ -40,19 +36,6 @@ QUICK_SIZES: Final = (100, 1_000, 10_000)
 DEPLOYMENTS: Final = (1, 10, 100, 1_000)
 PER_BASE: Final = 4
 BATCH_TARGET, SINGLE_TARGET, GROWTH_TARGET = 0.5, 0.25, 2.0
-
-
-@attrs.frozen(kw_only=True)
-class Row:
-    """One line: rates are per second, `ratio` is ours / reference, `target` and `met` are None where there is no target."""
-
-    what: str
-    size: str
-    ours: float
-    reference: float
-    ratio: float
-    target: str | None = None
-    met: bool | None = None
 
 
 def bare_loop(bases: int, placements: int) -> Callable[[], None]:
@@ -139,22 +122,47 @@ def side_by_side(bases: int, done: int, prepare: Callable[[], Callable[[], None]
     return ours, bare, statistics.median(theirs / own for own, theirs in times)
 
 
-def measure(load: Load, target: float | None = None) -> Row:
-    """One load beside the bare loop."""
+def measure(
+    load: Load, target: float | None = None, points: Callable[[float, float], tuple[Point, ...]] | None = None
+) -> Row:
+    """One load beside the bare loop; `points` makes those of curves of the two rates."""
     done = load.replicas * load.deployments
     ours, bare, ratio = side_by_side(load.bases, done, load.prepare)
     calls = (f"batches of {load.call}" if load.is_batch else "single calls") + ", in turns" * load.in_turns
     calls += ", joined at random" * load.is_shuffled
-    met = None if target is None else ratio >= target
-    return Row(
-        what=f"{load.policy}, {calls}",
+    return measured(
+        what=f"placement, {load.policy}, {calls}, beside the bare loop [1/s]",
         size=f"{load.bases} bases, {load.deployments} x {load.replicas} replicas",
         ours=ours,
         reference=bare,
         ratio=ratio,
-        target=None if target is None else f">= {target} of the bare loop",
-        met=met,
+        target=None if target is None else Target(sign=">=", limit=target),
+        points=points(ours, bare) if points else (),
     )
+
+
+def by_bases(bases: int, policy: SchedulingPolicy, *, is_batch: bool) -> Row:
+    """A row of the curves by the number of bases."""
+    picture, curve = "placement-bases", f"{policy}, {'batches' if is_batch else 'single calls'}"
+
+    def points(ours: float, bare: float) -> tuple[Point, ...]:
+        drawn = [Point(picture=picture, curve=curve, x=bases, y=1e6 / ours)]
+        if policy is SchedulingPolicy.SCATTER and is_batch:
+            drawn.append(Point(picture=picture, curve="bare loop", x=bases, y=1e6 / bare))
+        return tuple(drawn)
+
+    target = (BATCH_TARGET if is_batch else SINGLE_TARGET) if bases == 10_000 else None
+    return measure(Load(bases=bases, deployments=PER_BASE, policy=policy, is_batch=is_batch), target, points)
+
+
+def by_deployments(bases: int, deployments: int, policy: SchedulingPolicy, *, is_batch: bool) -> Row:
+    """A row of the curves by the number of ModuleDeployments."""
+    picture, curve = "placement-deployments", f"{policy}, {'batches' if is_batch else 'single calls'}"
+
+    def points(ours: float, _: float) -> tuple[Point, ...]:
+        return (Point(picture=picture, curve=curve, x=deployments, y=1e6 / ours),)
+
+    return measure(Load(bases=bases, deployments=deployments, policy=policy, is_batch=is_batch), None, points)
 
 
 def against_sort(bases: int) -> Row:
@@ -173,8 +181,13 @@ def against_sort(bases: int) -> Row:
             modules[able[0]].add(name)
 
     sort = placements / seconds(run)
-    return Row(
-        what="scatter, single calls against sort", size=f"{bases} bases", ours=ours, reference=sort, ratio=ours / sort
+    point = Point(picture="placement-bases", curve="sort per placement", x=bases, y=1e6 / sort)
+    return measured(
+        what="placement, scatter, single calls, beside a sort for each [1/s]",
+        size=f"{bases} bases",
+        ours=ours,
+        reference=sort,
+        points=(point,),
     )
 
 
@@ -196,7 +209,8 @@ def events(bases: int) -> Row:
         return run
 
     ours, bare, ratio = side_by_side(bases, done, prepare)
-    return Row(what="Module objects that come and go", size=f"{bases} bases", ours=ours, reference=bare, ratio=ratio)
+    what = "placement, Modules that come and go, beside the bare loop [1/s]"
+    return measured(what=what, size=f"{bases} bases", ours=ours, reference=bare, ratio=ratio)
 
 
 def missing(bases: int) -> Row:
@@ -215,74 +229,46 @@ def missing(bases: int) -> Row:
             [uid for uid in uids if uid not in have]
 
     ours, scan = (100 / statistics.median(seconds(run) for _ in range(ROUNDS)) for run in (ask, scan_all))
-    return Row(
-        what="peer mode: the 10 bases that lack it", size=f"{bases} bases", ours=ours, reference=scan, ratio=ours / scan
-    )
+    what = "placement, peer mode, the 10 bases that lack it, beside a look at all [1/s]"
+    return measured(what=what, size=f"{bases} bases", ours=ours, reference=scan)
 
 
 def growth(small: Row, large: Row) -> Row:
     """How much longer one placement takes on many bases than on few, beside how much longer a bare replacement takes."""
+    assert small.reference is not None
+    assert large.reference is not None
     ours, bare = small.ours / large.ours, small.reference / large.reference
     return Row(
-        what=f"growth: {large.what}",
+        what=f"{large.what.partition(', beside')[0]}: growth of one's cost, beside the bare loop's [x]",
         size=f"{small.size.split(',')[0]} to {large.size.split(',')[0]}",
         ours=ours,
         reference=bare,
         ratio=ours / bare,
-        target=f"<= {GROWTH_TARGET} or the bare loop's",
+        target=f"<= {GROWTH_TARGET:g} or ratio <= 1",
         met=ours <= max(GROWTH_TARGET, bare),
     )
 
 
-def rows(sizes: tuple[int, ...]) -> Iterator[Row]:
+def rows(size: Size) -> Iterator[Row]:
     """Every row, as it is measured."""
+    sizes = SIZES if size == "full" else QUICK_SIZES
     grown: dict[tuple[SchedulingPolicy, bool], Row] = {}
     for bases in sizes:
-        for policy in SchedulingPolicy:
-            for is_batch in (True, False):
-                target = (BATCH_TARGET if is_batch else SINGLE_TARGET) if bases == 10_000 else None
-                row = measure(Load(bases=bases, deployments=PER_BASE, policy=policy, is_batch=is_batch), target)
-                yield row
-                if bases == 1_000:
-                    grown[policy, is_batch] = row
-                elif bases == 100_000:
-                    yield growth(grown[policy, is_batch], row)
+        for policy, is_batch in itertools.product(SchedulingPolicy, (True, False)):
+            row = by_bases(bases, policy, is_batch=is_batch)
+            yield row
+            if bases == 1_000:
+                grown[policy, is_batch] = row
+            elif bases == 100_000:
+                yield growth(grown[policy, is_batch], row)
         yield against_sort(bases)
         yield events(bases)
         yield missing(bases)
-    many = functools.partial(Load, bases=10_000)
-    for deployments in DEPLOYMENTS:
+    most = sizes[-1] if size == "quick" else 10_000
+    for deployments in DEPLOYMENTS if size == "full" else DEPLOYMENTS[::3]:
         for policy, is_batch in itertools.product(SchedulingPolicy, (True, False)):
-            yield measure(many(deployments=deployments, policy=policy, is_batch=is_batch))
+            yield by_deployments(most, deployments, policy, is_batch=is_batch)
+    many = functools.partial(Load, bases=most, policy=SchedulingPolicy.SCATTER)
     for is_batch in (True, False):
-        yield measure(many(deployments=100, policy=SchedulingPolicy.SCATTER, is_batch=is_batch, in_turns=True))
-        yield measure(many(deployments=PER_BASE, policy=SchedulingPolicy.SCATTER, is_batch=is_batch, is_shuffled=True))
-
-
-def table(found: list[Row]) -> Table:
-    """The rows for people."""
-    shown = Table("what", "size", "ours/s", "reference/s", "ratio", "target", "met", title="placement")
-    for row in found:
-        met = "" if row.met is None else "yes" if row.met else "NO"
-        numbers = [f"{number:,.0f}" if number > 100 else f"{number:.2f}" for number in (row.ours, row.reference)]
-        shown.add_row(row.what, row.size, *numbers, f"{row.ratio:.2f}", row.target or "", met)
-    return shown
-
-
-def main() -> None:
-    """Measure and print; exit status 1 if a target is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.placement", description=__doc__)
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
-    parser.add_argument("--quick", action="store_true", help="leave the largest pool out")
-    arguments = parser.parse_args()
-    found = list(rows(QUICK_SIZES if arguments.quick else SIZES))
-    if arguments.output == "json":
-        json.dump([attrs.asdict(row) for row in found], sys.stdout, indent=1)
-        print()
-    else:
-        Console(width=150).print(table(found))
-    sys.exit(any(row.met is False for row in found))
-
-
-if __name__ == "__main__":
-    main()
+        yield measure(many(deployments=100, is_batch=is_batch, in_turns=True))
+        yield measure(many(deployments=PER_BASE, is_batch=is_batch, is_shuffled=True))
