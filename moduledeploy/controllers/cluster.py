@@ -80,6 +80,15 @@ def orphans_by_deployment(replica_set: ModuleReplicaSet) -> Iterable[str]:
     return (f"{meta.namespace}/{name}",) if name and meta.controller is None and not meta.is_terminating else ()
 
 
+def orphans_by_replica_set(module: Module) -> Iterable[str]:
+    """Index `orphan` of Modules without a controller: namespace and name of the ModuleReplicaSet they once had."""
+    meta = module.metadata
+    name = meta.label(names.REPLICA_SET_LABEL)
+    return (
+        (str(ObjectKey(meta.namespace, name)),) if name and meta.controller is None and not meta.is_terminating else ()
+    )
+
+
 def replica_sets_by_deployment(replica_set: ModuleReplicaSet) -> Iterable[str]:
     """Index `deployment` of ModuleReplicaSets."""
     owner = replica_set.metadata.controller
@@ -119,7 +128,7 @@ def slices_by_service(endpoint_slice: EndpointSlice) -> Iterable[str]:
 # The indexes that the views need, by store.
 INDEXES: Final[Mapping[str, Mapping[str, Callable[[Any], Iterable[str]]]]] = {
     "replica_sets": {"deployment": replica_sets_by_deployment, "orphan": orphans_by_deployment},
-    "modules": {"base": modules_by_base, "replica set": modules_by_replica_set},
+    "modules": {"base": modules_by_base, "replica set": modules_by_replica_set, "orphan": orphans_by_replica_set},
     "pods": {"owner": pods_by_owner, "uid": pods_by_uid},
     "base_replica_sets": {"owner": replica_sets_by_owner},
     "services": {"owner": services_by_owner},
@@ -271,6 +280,10 @@ class Cluster:
             self._homes[module.metadata.uid] = family
             self.slots(family).set_module(module_facts(module), self._base_facts(key))
             self.keys.family(family)
+        for left in orphans_by_replica_set(module):
+            replica_set = self.stores.replica_sets.get(ObjectKey(*left.split("/")))
+            if replica_set is not None:
+                self.keys.family(family_of_replica_set(replica_set))
         pool = self.pool_of(uid)
         if pool is not None:
             self.pool(pool).add_module(uid, module.spec.module.name, module.metadata.name)

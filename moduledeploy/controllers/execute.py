@@ -88,6 +88,10 @@ class Executor:
                 await self._create_revision(action)
             case actions.AdoptRevision(name=name):
                 await self._adopt(name)
+            case actions.AdoptModule(name=name, version=version, replica_set=replica_set):
+                owner = owner_reference(names.MODULE_REPLICA_SET, replica_set, self.view.revisions[replica_set].uid)
+                meta = {"resourceVersion": version, "ownerReferences": [owner]}
+                await self._patch(MODULES, name, {"metadata": meta})
             case actions.AdjustRevision(name=name, number=number, replicas=replicas):
                 labels = {names.REVISION_LABEL: str(number)}
                 body = {"metadata": {"labels": labels}, "spec": {"replicas": replicas}}

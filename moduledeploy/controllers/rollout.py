@@ -29,7 +29,7 @@ from moduledeploy.controllers.facts import (
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES, SERVICES
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
-from moduledeploy.rollout.actions import CreateModule
+from moduledeploy.rollout.actions import AdoptModule, AdoptRevision, CreateModule
 from moduledeploy.rollout.plan import Plan, plan
 from moduledeploy.rollout.service import ServiceFacts
 from moduledeploy.rollout.view import BaseDeployment, Parent, Placer, Revision, View
@@ -183,6 +183,7 @@ class RolloutController:
             self.cluster.keys.family(rival)
         winner = self._claims.winner(key)
         deployment = self.cluster.stores.base_deployments.get(ObjectKey(*pool))
+        revisions = self._revisions_of(key)
         return View(
             parent=Parent(
                 kind=key.kind,
@@ -198,21 +199,28 @@ class RolloutController:
                 is_terminating=meta.is_terminating,
                 is_orphaning=names.ORPHAN_FINALIZER in meta.finalizers,
             ),
-            revisions=self._revisions_of(key),
+            revisions=revisions,
             slots=self.cluster.slots(key),
             base_deployment=_base_deployment(deployment),
-            orphans=self._orphans(key),
+            orphans=self._orphans(key, revisions),
             services=self._services(key, meta.uid, spec.template.module.name),
             conflict=None if winner in (None, key) else self._conflict(spec, winner),
             refusal=self._refusal(spec.template.module.url),
         )
 
-    def _orphans(self, key: FamilyKey) -> tuple[str, ...]:
-        """ModuleReplicaSets that a ModuleDeployment of this name left behind."""
-        if key.kind != names.MODULE_DEPLOYMENT:
-            return ()
-        found = self.cluster.stores.replica_sets.by_index("orphan", f"{key.namespace}/{key.name}")
-        return tuple(sorted(item.metadata.name for item in found))
+    def _orphans(self, key: FamilyKey, revisions: Mapping[str, Revision]) -> tuple[AdoptModule | AdoptRevision, ...]:
+        """What was left behind without an owner: revisions of a ModuleDeployment of this name, Modules of these revisions."""
+        stores = self.cluster.stores
+        left = stores.replica_sets.by_index("orphan", str(ObjectKey(key.namespace, key.name)))
+        found = [item.metadata.name for item in left] if key.kind == names.MODULE_DEPLOYMENT else []
+        modules = [
+            AdoptModule(name=module.metadata.name, version=module.metadata.resourceVersion, replica_set=revision.name)
+            for revision in revisions.values()
+            if not revision.is_terminating
+            for module in stores.modules.by_index("orphan", str(ObjectKey(key.namespace, revision.name)))
+            if module.spec.module == revision.template.module
+        ]
+        return (*map(AdoptRevision, sorted(found)), *sorted(modules, key=lambda action: action.name))
 
     def _services(self, key: FamilyKey, uid: str, module_name: str) -> Mapping[str, ServiceFacts]:
         """Services that the family owns, and that of its module's name."""

@@ -42,6 +42,15 @@ class AdoptRevision:
 
 
 @attrs.frozen(kw_only=True)
+class AdoptModule:
+    """Make a ModuleReplicaSet the controller of a Module that one of its name left behind; void unless it is at `version`."""
+
+    name: str
+    version: str
+    replica_set: str
+
+
+@attrs.frozen(kw_only=True)
 class AdjustRevision:
     """Write a ModuleReplicaSet's replicas and revision number."""
 
@@ -95,6 +104,7 @@ Action = (
     | AddFinalizer
     | RemoveFinalizer
     | CreateRevision
+    | AdoptModule
     | AdoptRevision
     | AdjustRevision
     | DeleteRevision

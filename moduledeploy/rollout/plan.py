@@ -57,7 +57,7 @@ def plan(view: View, pool: Placer, now: float) -> Plan:
     if parent.is_deployment and not parent.has_finalizer:
         return Plan(actions=(actions.AddFinalizer(),), status=parent.status)
     if view.orphans:
-        return Plan(actions=tuple(actions.AdoptRevision(name) for name in view.orphans), status=parent.status)
+        return Plan(actions=view.orphans, status=parent.status)
     services = plan_service(parent, view.services)
     if services.conflict and not view.conflict:
         view = attrs.evolve(view, conflict=services.conflict)

@@ -12,6 +12,7 @@ from moduledeploy.api.names import MODULE_DEPLOYMENT
 if TYPE_CHECKING:
     from moduledeploy.api.spec import DeploymentSpec, SchedulingPolicy, Template
     from moduledeploy.api.status import DeploymentStatus
+    from moduledeploy.rollout.actions import AdoptModule, AdoptRevision
     from moduledeploy.rollout.service import ServiceFacts
     from moduledeploy.rollout.slots import Slots
 
@@ -89,7 +90,7 @@ class View:
     """All that one pass reads.
 
     conflict: the older family for the same module name on the same base Deployment, as text, if there is one.
-    orphans: names of ModuleReplicaSets that a ModuleDeployment of this name left behind.
+    orphans: what was left behind without an owner and is this family's by name.
     services: Services by name, those that the family owns and that of its module's name.
     refusal: why its template may not be installed (the url's scheme), if so.
     """
@@ -98,7 +99,7 @@ class View:
     revisions: Mapping[str, Revision]
     slots: Slots
     base_deployment: BaseDeployment | None
-    orphans: tuple[str, ...] = ()
+    orphans: tuple[AdoptModule | AdoptRevision, ...] = ()
     services: Mapping[str, ServiceFacts] = attrs.field(factory=dict)
     conflict: str | None = None
     refusal: str | None = None

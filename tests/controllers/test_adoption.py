@@ -1,0 +1,72 @@
+"""What was left behind without an owner is taken over by the ModuleDeployment of its name, and nothing on the bases is touched."""
+
+from __future__ import annotations
+
+from moduledeploy.controllers import resources
+from moduledeploy.kube.resources import ObjectKey, Resource
+from tests.controllers.world import NAME, World
+
+
+def orphan(world: World, resource: Resource) -> None:
+    """Take the owner from every object of the kind, as the garbage collector does for propagationPolicy Orphan."""
+    for body in world.api.list(resource):
+        world.patch(resource, body["metadata"]["name"], {"metadata": {"ownerReferences": None}})
+
+
+async def deployed(replicas: int = 3, bases: int = 5) -> World:
+    world = World()
+    world.add_bases(bases)
+    world.deploy("1", replicas=replicas)
+    world.start()
+    await world.rest()
+    return world
+
+
+async def test_modules_of_a_revision_deleted_without_them_come_back_under_the_new_one() -> None:
+    world = await deployed()
+    before = [module["metadata"]["uid"] for module in world.modules()]
+    revision = world.api.list(resources.MODULE_REPLICA_SETS)[0]["metadata"]["name"]
+
+    world.api.delete(resources.MODULE_REPLICA_SETS, ObjectKey("default", revision))
+    orphan(world, resources.MODULES)
+    await world.rest()
+
+    (made,) = world.api.list(resources.MODULE_REPLICA_SETS)
+    owners = {module["metadata"]["ownerReferences"][0]["uid"] for module in world.modules()}
+    assert [module["metadata"]["uid"] for module in world.modules()] == before
+    assert owners == {made["metadata"]["uid"]}
+    assert world.installed() == ["orders:1"] * 3
+    assert world.progress() == "Completed"
+
+
+async def test_a_deployment_made_again_takes_over_what_its_namesake_left() -> None:
+    world = await deployed()
+    before = [module["metadata"]["uid"] for module in world.modules()]
+    world.patch(resources.MODULE_DEPLOYMENTS, NAME, {"metadata": {"finalizers": ["orphan"]}})
+    world.delete()
+    orphan(world, resources.MODULE_REPLICA_SETS)
+    world.patch(resources.MODULE_DEPLOYMENTS, NAME, {"metadata": {"finalizers": None}})
+    await world.rest()
+
+    world.deploy("1", replicas=3)
+    await world.rest()
+
+    assert [module["metadata"]["uid"] for module in world.modules()] == before
+    assert len(world.api.list(resources.MODULE_REPLICA_SETS)) == 1
+    assert world.progress() == "Completed"
+
+
+async def test_an_orphan_of_another_version_than_its_revision_is_left_alone() -> None:
+    world = await deployed(replicas=1, bases=2)
+    (module,) = world.modules()
+    body = {
+        "metadata": {"name": "by-hand", "labels": module["metadata"]["labels"]},
+        "spec": {**module["spec"], "module": {**module["spec"]["module"], "version": "9"}},
+    }
+
+    world.api.create(resources.MODULES, "default", body)
+    await world.rest()
+
+    made = world.api.get(resources.MODULES, "by-hand")
+    assert "ownerReferences" not in made["metadata"]
+    assert world.status()["replicas"] == 1
