@@ -7,7 +7,7 @@ ENVIRONMENT ?= .venv
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults verify test-arklet lint bench lock manifests image sbom
+.PHONY: help install demo test faults verify test-arklet lint docs bench lock manifests image sbom
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -46,12 +46,16 @@ lint: install ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+docs: install ## make the site: dist/docs/index.html
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs dist/docs
+
 bench: install ## measure, each number beside its reference
 	$(BIN)/python -m benchmarks
 
-manifests: install ## make what is made from sources: rules, dashboards, install.yaml, the page of the metrics
+manifests: install ## make what is made from sources: rules, boards, install.yaml, the pages of metrics and resources
 	$(BIN)/python manifests/monitoring/build.py
 	$(BIN)/python docs/metrics.py
+	$(BIN)/python docs/resources.py
 	$(BIN)/kubectl kustomize manifests/overlays/default > manifests/install.yaml
 
 image: ## build the image; BUILDER is podman, docker or buildah, BASE an image with Python 3.11
@@ -62,5 +66,5 @@ sbom: ## list what is in ENVIRONMENT, /app/.venv of an unpacked image, as Cyclon
 	$(SBOM) environment $(ENVIRONMENT) --output-reproducible --of JSON -o dist/sbom.json
 
 lock: ## resolve the dependencies anew, those of the image in a file of their own
-	uv pip compile pyproject.toml --extra devcluster --group dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements.lock
+	uv pip compile pyproject.toml --extra devcluster --group dev --group docs --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements.lock
 	uv pip compile pyproject.toml --group image --constraint requirements.lock --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o manifests/image.lock

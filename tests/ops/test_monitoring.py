@@ -125,12 +125,6 @@ def test_what_is_made_from_sources_is_up_to_date() -> None:
         assert path.read_text() == text, f"{path.name} is out of date: run python manifests/monitoring/build.py"
 
 
-def test_the_page_of_the_metrics_is_up_to_date() -> None:
-    page = runpy.run_path(str(ROOT / "docs" / "metrics.py"))["page"]()
-
-    assert (ROOT / "docs" / "metrics.md").read_text() == page, "run python docs/metrics.py"
-
-
 def test_the_page_names_every_series() -> None:
     text = (ROOT / "docs" / "metrics.md").read_text()
     families = {name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for name in series()}
