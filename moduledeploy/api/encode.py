@@ -138,6 +138,17 @@ def encode_module_status(status: ModuleStatus) -> dict[str, Any]:
     return fields
 
 
+def module_status_patch(uid: str, status: ModuleStatus) -> list[dict[str, Any]]:
+    """A JSON patch that writes Module.status whole, void for a namesake with another UID.
+
+    API servers overlook a UID in a merge patch of the status of a custom resource.
+    """
+    return [
+        {"op": "test", "path": "/metadata/uid", "value": uid},
+        {"op": "add", "path": "/status", "value": _present(encode_module_status(status))},
+    ]
+
+
 def owner_reference(kind: str, name: str, uid: str) -> dict[str, Any]:
     """The one controller of an object; deletion in the foreground waits for what it controls."""
     return {

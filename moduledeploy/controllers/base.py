@@ -13,7 +13,7 @@ import structlog
 
 from moduledeploy.api import names
 from moduledeploy.api.bodies import merge_finalizers
-from moduledeploy.api.encode import encode_module_status
+from moduledeploy.api.encode import module_status_patch
 from moduledeploy.api.kinds import FailureClass, Module, ModuleStatus, ModuleStatusWord
 from moduledeploy.api.traffic import labelled_modules, pod_label
 from moduledeploy.arklet import outcomes
@@ -22,7 +22,7 @@ from moduledeploy.controllers.failures import first_error, is_of_another
 from moduledeploy.controllers.resources import MODULES, PODS
 from moduledeploy.kube.errors import Invalid, KubeError, NotFound
 from moduledeploy.kube.events import Reference
-from moduledeploy.kube.resources import ObjectKey
+from moduledeploy.kube.resources import JSON_PATCH, ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
 from moduledeploy.rollout.converge import (
     UNINSTALL_FAILED,
@@ -172,19 +172,16 @@ class BaseController:
         return bool(decision.reports or decision.released)
 
     async def _write_status(self, key: BaseKey, module: Wanted, status: ModuleStatus) -> bool:
-        """Write a Module's status; False, and void, when it is gone or another one has its name.
-
-        API servers overlook a UID in the status of a custom resource, so the namesake is looked for here.
-        """
+        """Write a Module's status; False, and void, when it is gone or another one has its name."""
+        body = module_status_patch(module.uid, status)
         where = ObjectKey(key.namespace, module.name)
-        present = self.cluster.stores.modules.get(where)
-        if present is None or present.metadata.uid != module.uid:
-            return False
         try:
-            wrote = await self.writer.patch(
-                MODULES, where, {"status": encode_module_status(status)}, subresource="status"
-            )
+            wrote = await self.writer.patch(MODULES, where, body, subresource="status", content_type=JSON_PATCH)
         except NotFound:
+            return False
+        except Invalid as refusal:
+            if not is_of_another(refusal):
+                raise
             return False
         self.written.wrote(key, MODULES, wrote.resource_version)
         _log.info("module", module=module.name, status=status.status, reason=status.reason)

@@ -16,7 +16,7 @@ from moduledeploy.api.traffic import service_body, service_owner, service_ports
 from moduledeploy.controllers.failures import first_error
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES, SERVICES
 from moduledeploy.kube.errors import AlreadyExists, NotFound
-from moduledeploy.kube.resources import ObjectKey, Resource
+from moduledeploy.kube.resources import MERGE_PATCH, ObjectKey, Resource
 from moduledeploy.rollout import actions
 from moduledeploy.rollout.gate import GateWrite
 from moduledeploy.rollout.service import CreateService, LeaveService, OwnService, ServiceAction, SetServicePort
@@ -37,7 +37,15 @@ class Writer(Protocol):
     """Writes to the API server, each answered with the version that it produced."""
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, object]) -> Written: ...
-    async def patch(self, resource: Resource, key: ObjectKey, body: object, *, subresource: str = "") -> Written: ...
+    async def patch(
+        self,
+        resource: Resource,
+        key: ObjectKey,
+        body: object,
+        *,
+        subresource: str = "",
+        content_type: str = MERGE_PATCH,
+    ) -> Written: ...
     async def delete(self, resource: Resource, key: ObjectKey, *, uid: str | None = None) -> Written: ...
 
 

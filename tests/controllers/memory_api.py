@@ -11,7 +11,7 @@ import attrs
 
 from moduledeploy.api.names import MODULE, MODULE_DEPLOYMENT, MODULE_REPLICA_SET
 from moduledeploy.kube.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound
-from moduledeploy.kube.resources import ObjectKey, Resource
+from moduledeploy.kube.resources import JSON_PATCH, MERGE_PATCH, ObjectKey, Resource
 from moduledeploy.kube.writer import Written
 
 Body = dict[str, Any]
@@ -87,7 +87,10 @@ class MemoryApi:
         if subresource:
             meta.pop("uid", None)  # overlooked, as for any custom resource with a status
         self._check(old, meta, Invalid)
-        merged = merge(old, body)
+        return self._change(resource, key, merge(old, body), subresource)
+
+    def _change(self, resource: Resource, key: ObjectKey, merged: Body, subresource: str) -> Body:
+        old = self._get(resource, key)
         if resource.kind in _WITH_STATUS:
             merged = _part(old, merged, is_status=subresource == "status")
         kept = ("name", "namespace", "uid", "generation", "creationTimestamp", "deletionTimestamp", "resourceVersion")
@@ -101,6 +104,19 @@ class MemoryApi:
             self._remove(resource, key)
             return merged
         return self._put(resource, key, merged)
+
+    def patch_tested(self, resource: Resource, key: ObjectKey, operations: list[Body], subresource: str) -> Body:
+        """A JSON patch of tests in metadata and of whole fields."""
+        old = self._get(resource, key)
+        fields: Body = {}
+        for operation in operations:
+            parent, _, name = operation["path"].removeprefix("/").rpartition("/")
+            if operation["op"] == "test":
+                if old[parent].get(name) != operation["value"]:
+                    raise Invalid("the server rejected our request due to an error in our request", status=422)
+            else:
+                fields[name] = operation["value"]
+        return self._change(resource, key, {**old, **fields}, subresource)
 
     def delete(self, resource: Resource, key: ObjectKey, uid: str | None = None) -> Body | None:
         """The marked object where a finalizer holds it, else None: it is gone."""
@@ -184,8 +200,18 @@ class InMemoryWriter:
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> Written:
         return self._send(f"create {resource.kind}", lambda: self.api.create(resource, namespace, body))
 
-    async def patch(self, resource: Resource, key: ObjectKey, body: Any, *, subresource: str = "") -> Written:
+    async def patch(
+        self,
+        resource: Resource,
+        key: ObjectKey,
+        body: Any,
+        *,
+        subresource: str = "",
+        content_type: str = MERGE_PATCH,
+    ) -> Written:
         what = f"patch {resource.kind}{' ' if subresource else ''}{subresource}"
+        if content_type == JSON_PATCH:
+            return self._send(what, lambda: self.api.patch_tested(resource, key, body, subresource))
         return self._send(what, lambda: self.api.patch(resource, key, body, subresource))
 
     async def delete(self, resource: Resource, key: ObjectKey, *, uid: str | None = None) -> Written:

@@ -51,20 +51,24 @@ async def test_a_pod_that_is_gone_unheard_of_is_not_patched_without_end(comes_ag
     )
 
 
-async def test_a_module_that_is_gone_unheard_of_is_not_written_without_end() -> None:
+@pytest.mark.parametrize("comes_again", [False, True])
+async def test_a_module_that_is_gone_unheard_of_is_not_written_without_end(comes_again: bool) -> None:
     world, points = await serving()
     world.process.held = {resources.MODULES}
-    name = world.modules()[0]["metadata"]["name"]
+    old = world.modules()[0]
+    name = old["metadata"]["name"]
     world.api.delete(resources.MODULES, ObjectKey("default", name))
-    meta = world.modules()[0]["metadata"]
-    assert meta["finalizers"] == [FINALIZER]
+    assert old["metadata"]["finalizers"] == [FINALIZER]
     world.patch(resources.MODULES, name, {"metadata": {"finalizers": []}})
+    if comes_again:
+        world.api.create(resources.MODULES, "default", old)
     world.restart_base(next(iter(world.arklet.serving())))
 
     await world.process.settle(limit=200)
     await world.run_for(2)
 
     assert 1 <= points.count("before patch Module status") <= 6
+    assert not comes_again or "status" not in world.modules()[0]
     world.process.held = set()
     await world.rest()
     assert world.installed() == ["orders:1"]
