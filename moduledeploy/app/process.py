@@ -1,9 +1,4 @@
-"""The one place that builds and wires everything; start and stop order are read off here.
-
-Start: health and metrics, informers until synced, election, workers. Stop, at the first signal: the queues take nothing more,
-calls to bases are dropped, passes end what they are at (for 2 s), the lease is released, then the rest goes. A part that ends by
-itself takes the process down with it: a controller of which a part is missing does harm without anybody noticing.
-"""
+"""A process from its start to its end."""
 
 from __future__ import annotations
 
@@ -20,12 +15,10 @@ import attrs
 import structlog
 
 from moduledeploy import __version__
-from moduledeploy.api.cluster import Deployment, EndpointSlice, Pod, ReplicaSet, Service
-from moduledeploy.api.kinds import Module, ModuleDeployment, ModuleReplicaSet
-from moduledeploy.api.names import MODULE_NAME_LABEL
+from moduledeploy.app.caches import INFORMED, Caches, build_caches
+from moduledeploy.app.keys import Keys
 from moduledeploy.arklet.client import ArkletClient
 from moduledeploy.controllers import cluster as views
-from moduledeploy.controllers import resources
 from moduledeploy.controllers.audit import AuditSchedule
 from moduledeploy.controllers.base import BaseController
 from moduledeploy.controllers.counters import RolloutCounters
@@ -40,10 +33,9 @@ from moduledeploy.kube.consistency import WrittenVersions
 from moduledeploy.kube.errors import KubeError
 from moduledeploy.kube.events import Recorder
 from moduledeploy.kube.guard import Guard
-from moduledeploy.kube.informer import Informer
 from moduledeploy.kube.lease import Elector, LeaderGate
 from moduledeploy.kube.queue import Queue
-from moduledeploy.kube.resources import ObjectKey, Resource
+from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.reviews import Reviewer
 from moduledeploy.kube.transport import Transport
 from moduledeploy.kube.watchdog import Watchdog
@@ -61,6 +53,8 @@ from moduledeploy.runtime.signals import watch_signals
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from moduledeploy.app.settings import Settings
+
 _log: Final = structlog.get_logger()
 DRAIN_S: Final = 2.0  # a pass may be cut between any two writes; whoever waits for the lease shall not wait for us
 CALLS_DRAIN_S: Final = 0.5  # calls may take minutes; a base ends what it began, and its list tells the next leader
@@ -70,85 +64,6 @@ ROLLOUT_WORKERS: Final = 4  # passes are short and the planner is one thread
 BASE_WORKERS: Final = 64  # bases operated on at once; an install holds its worker for as long as it takes
 ROLLOUT_PASS_S: Final = 120.0
 BASE_PASS_S: Final = 900.0  # several operations of at most 300 s each
-INFORMED: Final = (
-    resources.MODULE_DEPLOYMENTS,
-    resources.MODULE_REPLICA_SETS,
-    resources.MODULES,
-    resources.PODS,
-    resources.DEPLOYMENTS,
-    resources.REPLICA_SETS,
-    resources.SERVICES,
-    resources.ENDPOINT_SLICES,
-)
-
-
-@attrs.frozen(kw_only=True)
-class Settings:
-    """What the flags of `run` say. Addresses are (host, port); an empty namespace means all.
-
-    metrics_tls_dir: folder with tls.crt and tls.key; None serves metrics in the clear.
-    metrics_auth: only who the API server knows and lets may read them.
-    lease_namespace: where the lease is; None is the namespace of the pod, or of the kubeconfig's context.
-    """
-
-    kubeconfig: str | None = None
-    namespace: str = ""
-    metrics_address: tuple[str, int] = ("", 8080)
-    health_address: tuple[str, int] = ("", 8081)
-    url_schemes: frozenset[str] = frozenset({"http", "https"})
-    metrics_max_objects: int = 1000
-    metrics_tls_dir: str | None = None
-    metrics_auth: bool = False
-    leader_election: bool = False
-    lease_namespace: str | None = None
-    audit_interval_s: float = 600.0
-
-
-@attrs.frozen
-class _Keys:
-    """Sends keys to their queues."""
-
-    families: Queue[FamilyKey]
-    bases: Queue[BaseKey]
-
-    def family(self, key: FamilyKey) -> None:
-        self.families.add(key)
-
-    def base(self, key: BaseKey) -> None:
-        self.bases.add(key)
-
-
-@attrs.frozen(kw_only=True)
-class _Informers:
-    """All informers; their stores are what the controllers read."""
-
-    deployments: Informer[ModuleDeployment]
-    replica_sets: Informer[ModuleReplicaSet]
-    modules: Informer[Module]
-    pods: Informer[Pod]
-    base_deployments: Informer[Deployment]
-    base_replica_sets: Informer[ReplicaSet]
-    services: Informer[Service]
-    endpoint_slices: Informer[EndpointSlice]
-
-    def all(self) -> list[Informer[Any]]:
-        return [getattr(self, field.name) for field in attrs.fields(_Informers)]
-
-    def stores(self) -> views.Stores:
-        return views.Stores(**{field.name: getattr(self, field.name).store for field in attrs.fields(_Informers)})
-
-    def stuck(self) -> str | None:
-        """Which kinds have not heard of the server for so long that only a new process helps."""
-        return "; ".join(why for informer in self.all() if (why := informer.stuck())) or None
-
-    def unsynced(self) -> str | None:
-        """Which kinds are still awaited, and why where the server said so."""
-        missing = [
-            f"{informer.resource.plural}{': ' + informer.last_error if informer.last_error else ''}"
-            for informer in self.all()
-            if not informer.has_synced
-        ]
-        return f"not synced: {'; '.join(missing)}" if missing else None
 
 
 async def run(settings: Settings) -> None:
@@ -201,9 +116,15 @@ class _Process:
     async def run(self) -> None:
         families: Queue[FamilyKey] = Queue(name="rollout", clock=self.clock, metrics=self.metrics.queue)
         bases: Queue[BaseKey] = Queue(name="base", clock=self.clock, metrics=self.metrics.queue)
-        informers = self._informers()
-        cluster = views.Cluster(informers.stores(), _Keys(families, bases))
-        self._subscribe(informers, cluster)
+        informers = build_caches(
+            transport=self.transport,
+            metrics=self.metrics.informer,
+            namespace=self.settings.namespace,
+            clock=self.clock,
+        )
+        keys = Keys(families, bases)
+        cluster = views.Cluster(informers.stores(), keys)
+        informers.subscribe(cluster)
         durations = ModuleDurations(self.metrics.rollout, self.clock, self._is_leading)
         informers.modules.add_handler(durations.on_module)
         objects = self._objects(informers, RowSource(cluster))
@@ -220,7 +141,7 @@ class _Process:
                     reading.start_soon(self._until_stopped, informer.run)
                 await self._wait_synced(informers)
                 if not self._stopping.is_set():
-                    await self._lead(cluster, families, bases)
+                    await self._lead(cluster, keys)
                 reading.cancel_scope.cancel()
             group.cancel_scope.cancel()
 
@@ -229,46 +150,10 @@ class _Process:
         await part()
         raise KubeError(f"{getattr(part, '__qualname__', part)} ended by itself")
 
-    def _informers(self) -> _Informers:
-        def informer(store: str, resource: Resource, object_type: type[Any], label_selector: str = "") -> Informer[Any]:
-            return Informer(
-                resource=resource,
-                object_type=object_type,
-                transport=self.transport,
-                metrics=self.metrics.informer,
-                namespace=self.settings.namespace or None,
-                label_selector=label_selector,
-                indexes=views.INDEXES.get(store),
-                clock=self.clock,
-            )
-
-        return _Informers(
-            deployments=informer("deployments", resources.MODULE_DEPLOYMENTS, ModuleDeployment),
-            replica_sets=informer("replica_sets", resources.MODULE_REPLICA_SETS, ModuleReplicaSet),
-            modules=informer("modules", resources.MODULES, Module),
-            pods=informer("pods", resources.PODS, Pod),
-            base_deployments=informer("base_deployments", resources.DEPLOYMENTS, Deployment),
-            base_replica_sets=informer("base_replica_sets", resources.REPLICA_SETS, ReplicaSet),
-            services=informer("services", resources.SERVICES, Service),
-            # Slices carry the labels of their Service; those of other Services are none of ours.
-            endpoint_slices=informer("endpoint_slices", resources.ENDPOINT_SLICES, EndpointSlice, MODULE_NAME_LABEL),
-        )
-
-    @staticmethod
-    def _subscribe(informers: _Informers, cluster: views.Cluster) -> None:
-        informers.base_deployments.add_handler(cluster.on_base_deployment)
-        informers.base_replica_sets.add_handler(cluster.on_base_replica_set)
-        informers.pods.add_handler(cluster.on_pod)
-        informers.deployments.add_handler(cluster.on_deployment)
-        informers.replica_sets.add_handler(cluster.on_replica_set)
-        informers.modules.add_handler(cluster.on_module)
-        informers.services.add_handler(cluster.on_service)
-        informers.endpoint_slices.add_handler(cluster.on_endpoint_slice)
-
     def _is_leading(self) -> bool:
         return not isinstance(self.gate, LeaderGate) or self.gate.is_leading
 
-    def _objects(self, informers: _Informers, source: RowSource) -> ObjectCollector:
+    def _objects(self, informers: Caches, source: RowSource) -> ObjectCollector:
         """What there is, told by the one that acts on it: two tellers would double every sum."""
 
         def rows() -> Rows:
@@ -290,7 +175,7 @@ class _Process:
     async def _serve(
         self,
         stack: AsyncExitStack,
-        informers: _Informers,
+        informers: Caches,
         objects: ObjectCollector,
         certificate: ServingCertificate | None,
     ) -> None:
@@ -325,7 +210,7 @@ class _Process:
             except OSError as error:
                 raise StartError(f"can't listen on {host or '*'}:{port}: {os.strerror(error.errno or 0)}") from error
 
-    async def _wait_synced(self, informers: _Informers) -> None:
+    async def _wait_synced(self, informers: Caches) -> None:
         """Return once every store is complete, or the process is to stop."""
         reported_at = self.clock.monotonic()
         while (why := informers.unsynced()) and not self._stopping.is_set():
@@ -335,10 +220,10 @@ class _Process:
                 _log.warning("waiting for the API server", why=why)
         exempt_present_objects()  # the cache is there to stay: no need to look through it again and again
 
-    async def _lead(self, cluster: views.Cluster, families: Queue[FamilyKey], bases: Queue[BaseKey]) -> None:
+    async def _lead(self, cluster: views.Cluster, keys: Keys) -> None:
         """Wait for the lease where there is one, then work until stopped or the lease is lost."""
         if self.elector is None or not isinstance(self.gate, LeaderGate):
-            await self._work(cluster, families, bases)
+            await self._work(cluster, keys)
             return
         if not await self._acquire(self.elector):
             return
@@ -347,7 +232,7 @@ class _Process:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self.elector.hold)
-                await self._work(cluster, families, bases)
+                await self._work(cluster, keys)
                 group.cancel_scope.cancel()
             await self.elector.release()
         finally:
@@ -366,7 +251,7 @@ class _Process:
             group.cancel_scope.cancel()
         return self.gate is not None and not self._stopping.is_set()
 
-    async def _work(self, cluster: views.Cluster, families: Queue[FamilyKey], bases: Queue[BaseKey]) -> None:
+    async def _work(self, cluster: views.Cluster, keys: Keys) -> None:
         writer = Writer(transport=self.transport, gate=self.gate)
         recorder = Recorder(
             writer=writer,
@@ -402,6 +287,8 @@ class _Process:
             audits=AuditSchedule(interval_s=self.settings.audit_interval_s, clock=self.clock),
             clock=self.clock,
         )
+        families, bases = keys.families, keys.bases
+        await keys.begin(cluster)
         _log.info("working", families=len(families), bases=len(bases))
         async with anyio.create_task_group() as group:
             group.start_soon(recorder.run)
