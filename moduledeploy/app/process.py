@@ -168,7 +168,7 @@ class _Process:
         if folder is None:
             return None
         try:
-            return ServingCertificate(Path(folder), self.clock)
+            return ServingCertificate(Path(folder), self.clock, self.metrics.certificate)
         except (OSError, ssl.SSLError) as error:
             raise StartError(f"no certificate for the metrics in {folder} (tls.crt, tls.key): {error}") from error
 
@@ -197,6 +197,7 @@ class _Process:
         health = health_app(
             live={"lease": elects, "informers": informers.stuck},
             ready={"informers": informers.unsynced, "lease": stands_by, "running": stops},
+            metrics=self.metrics.health,
         )
         guard = Guard(Reviewer(self.transport, self.clock)) if self.settings.metrics_auth else None
         metrics = metrics_app(self.metrics.registry, prepare=objects.take, guard=guard)

@@ -73,21 +73,24 @@ class Informer(Generic[T]):
         self._metrics: Final = metrics
         self._handlers: Final[list[tuple[str, Callable[[Change[T]], object]]]] = []
         self._synced: Final = anyio.Event()
+        self._clock: Final = clock or SystemClock()
         self._reflector: Final = Reflector(
             resource=resource,
             decoder=Decoder(object_type, transform),
             sink=self,
             transport=transport,
-            clock=clock or SystemClock(),
+            clock=self._clock,
             metrics=metrics,
             namespace=namespace,
             label_selector=label_selector,
             rules=rules or WatchRules(),
             draw=draw,
         )
+        labels = (resource.plural, resource.group, resource.version, resource.plural)
+        self._latency: Final = metrics.latency.labels(*labels)
         metrics.synced.labels(resource.plural).set(0)
         metrics.objects.labels(resource.plural).set_function(self.store.__len__)
-        metrics.version.labels(resource.plural, resource.group, resource.version, resource.plural).set_function(
+        metrics.version.labels(*labels).set_function(
             lambda: float(self.store.last_rv) if is_comparable(self.store.last_rv) else 0.0
         )
 
@@ -164,6 +167,11 @@ class Informer(Generic[T]):
 
     def apply(self, event: Event[T]) -> None:
         """Bring one change into the store, then tell it."""
+        began_at = self._clock.monotonic()
+        self._bring(event)
+        self._latency.observe(self._clock.monotonic() - began_at)
+
+    def _bring(self, event: Event[T]) -> None:
         match event:
             case Put(key=key, obj=obj):
                 old = self.store.put(key, obj)

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 import attrs
 import structlog
+from aiohttp.abc import AbstractResolver
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+
+    from aiohttp.abc import ResolveResult
 
     from moduledeploy.kube.credentials import Credentials
     from moduledeploy.runtime.clock import Clock
@@ -43,12 +46,14 @@ class SessionPool:
     """Lends a session whose certificates are at most a minute older than their files.
 
     A replaced file begins a new session; requests on the old one end undisturbed, streams by their own time limit.
+    `resolved` hears how many seconds each resolution of the host's name took; none is made where it is an address.
     """
 
     credentials: Credentials
     user_agent: str
     clock: Clock
     connections: int
+    resolved: Callable[[float], object]
     _current: _Generation | None = attrs.field(default=None, init=False)
     _fingerprint: object = attrs.field(default=None, init=False)
     _check_at: float = attrs.field(default=float("-inf"), init=False)
@@ -102,7 +107,10 @@ class SessionPool:
     def _build(self, context: ssl.SSLContext | None) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=self.connections, ssl=context if context is not None else True, socket_factory=_watched_socket
+                limit=self.connections,
+                ssl=context if context is not None else True,
+                socket_factory=_watched_socket,
+                resolver=_TimedResolver(self.clock, self.resolved),
             ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5.0),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -114,6 +122,27 @@ class SessionPool:
                 "Accept-Encoding": "identity",
             },
         )
+
+
+@attrs.frozen
+class _TimedResolver(AbstractResolver):
+    """The system's resolver, which aiohttp takes by itself, with its time told."""
+
+    clock: Clock
+    told: Callable[[float], object]
+    system: aiohttp.ThreadedResolver = attrs.field(factory=aiohttp.ThreadedResolver)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        began_at = self.clock.monotonic()
+        try:
+            return await self.system.resolve(host, port, family)
+        finally:
+            self.told(self.clock.monotonic() - began_at)
+
+    async def close(self) -> None:
+        await self.system.close()
 
 
 async def _retire(generation: _Generation) -> None:

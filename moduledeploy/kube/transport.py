@@ -53,7 +53,7 @@ class LineStream:
         self._what = what
         self._splitter = LineSplitter()
 
-    async def read_lines(self, idle_s: float) -> list[bytes] | None:
+    async def read_lines(self, idle_s: float) -> list[bytes | memoryview] | None:
         """Wait for at least one complete line and give all that are there; None when the server ended the stream.
 
         Raises Unreachable with reason `idle` after `idle_s` seconds without a byte, `reset` on a cut, and `protocol` on
@@ -97,10 +97,10 @@ class Transport:
     _warned: set[str] = attrs.field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._host = urlsplit(self.credentials.host).netloc
         self._requests = self._pool(self.max_in_flight)
         self._streams = self._pool(0)
         self._places = anyio.Semaphore(self.max_in_flight)
-        self._host = urlsplit(self.credentials.host).netloc
 
     async def __aenter__(self) -> Self:
         return self
@@ -162,7 +162,11 @@ class Transport:
 
     def _pool(self, connections: int) -> SessionPool:
         return SessionPool(
-            credentials=self.credentials, user_agent=self.user_agent, clock=self.clock, connections=connections
+            credentials=self.credentials,
+            user_agent=self.user_agent,
+            clock=self.clock,
+            connections=connections,
+            resolved=self.metrics.dns_duration.labels(self._host).observe,
         )
 
     async def _send(self, call: _Call, timeout_s: float) -> bytes:

@@ -11,6 +11,7 @@ import structlog
 
 if TYPE_CHECKING:
     from moduledeploy.runtime.clock import Clock
+    from moduledeploy.runtime.metrics import CertificateMetrics
 
 _log: Final = structlog.get_logger()
 _LOOK_EVERY_S: Final = 10.0
@@ -26,6 +27,7 @@ class ServingCertificate:
 
     folder: Path
     clock: Clock
+    metrics: CertificateMetrics
     context: ssl.SSLContext = attrs.field(init=False)
     _seen: tuple[int, ...] = attrs.field(init=False)
 
@@ -50,6 +52,7 @@ class ServingCertificate:
                 self._seen = stamp
                 _log.info("serving certificate read anew", folder=str(self.folder))
         except (OSError, ssl.SSLError) as error:
+            self.metrics.errors.inc()
             _log.warning("serving certificate can't be read, the old one stays", error=str(error))
 
     def _load(self) -> None:
@@ -57,6 +60,7 @@ class ServingCertificate:
         # Tried out first: a pair that doesn't match would leave the context in use with half of it.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*pair)
         self.context.load_cert_chain(*pair)
+        self.metrics.read.inc()
 
     def _stamp(self) -> tuple[int, ...]:
         """What changes with the files; a mounted Secret swaps a symlink, so the inodes do."""

@@ -6,14 +6,17 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio.to_thread
+import attrs
 from aiohttp import web
 from prometheus_client import exposition
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from prometheus_client import CollectorRegistry
+
+    from moduledeploy.runtime.metrics import HealthMetrics
 
     # A check gives nothing while all is well, else one line that says what is not.
     Check = Callable[[], str | None]
@@ -21,43 +24,52 @@ if TYPE_CHECKING:
 _SHUTDOWN_S: Final = 1.0
 
 
-def health_app(*, live: Mapping[str, Check], ready: Mapping[str, Check]) -> web.Application:
+def health_app(*, live: Mapping[str, Check], ready: Mapping[str, Check], metrics: HealthMetrics) -> web.Application:
     """Serve /healthz and /readyz, each also by sub-check (/readyz/<name>), with ?verbose and ?exclude=<name>.
 
     The mappings are read at each request, so checks may be added later. 200 when every check passes, else 503 and the names
     of those that don't, with their reasons.
     """
     app = web.Application()
-    for path, checks in (("/healthz", live), ("/readyz", ready)):
-        app.router.add_get(path, _all_checks(checks))
-        app.router.add_get(path + "/{name}", _one_check(checks))
+    for kind, checks in (("healthz", live), ("readyz", ready)):
+        made = _Checks(kind, checks, metrics)
+        app.router.add_get(f"/{kind}", made.all)
+        app.router.add_get(f"/{kind}/{{name}}", made.one)
     return app
 
 
-def _all_checks(checks: Mapping[str, Check]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def handle(request: web.Request) -> web.Response:
+@attrs.frozen
+class _Checks:
+    """The checks of one path; what each came to is counted."""
+
+    kind: str
+    checks: Mapping[str, Check]
+    metrics: HealthMetrics
+
+    async def all(self, request: web.Request) -> web.Response:
         excluded = set(request.query.getall("exclude", []))
-        results = {name: check() for name, check in sorted(checks.items()) if name not in excluded}
+        results = {name: self._make(name, check) for name, check in sorted(self.checks.items()) if name not in excluded}
         failed = {name: why for name, why in results.items() if why is not None}
         if not failed and "verbose" not in request.query:
             return web.Response(text="ok")
         lines = [f"[+]{name} ok" if why is None else f"[-]{name} failed: {why}" for name, why in results.items()]
-        lines += [f"[+]{name} excluded" for name in sorted(excluded & checks.keys())]
-        lines.append(f"{request.path.lstrip('/')} check {'failed' if failed else 'passed'}")
+        lines += [f"[+]{name} excluded" for name in sorted(excluded & self.checks.keys())]
+        lines.append(f"{self.kind} check {'failed' if failed else 'passed'}")
         return web.Response(text="\n".join(lines) + "\n", status=503 if failed else 200)
 
-    return handle
-
-
-def _one_check(checks: Mapping[str, Check]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def handle(request: web.Request) -> web.Response:
-        check = checks.get(request.match_info["name"])
+    async def one(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        check = self.checks.get(name)
         if check is None:
             raise web.HTTPNotFound(text="no such check\n")
-        why = check()
+        why = self._make(name, check)
         return web.Response(text="ok") if why is None else web.Response(text=f"{why}\n", status=503)
 
-    return handle
+    def _make(self, name: str, check: Check) -> str | None:
+        why = check()
+        self.metrics.state.labels(name, self.kind).set(why is None)
+        self.metrics.total.labels(name, self.kind, "success" if why is None else "error").inc()
+        return why
 
 
 class Guard(Protocol):

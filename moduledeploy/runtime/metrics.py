@@ -88,6 +88,8 @@ _RECONCILE_BUCKETS: Final = (
 # client-go, util/workqueue: ten nanoseconds to a thousand seconds.
 _QUEUE_BUCKETS: Final = tuple(10.0**exponent for exponent in range(-8, 4))
 _CLIENT_BUCKETS: Final = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
+_DNS_BUCKETS: Final = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30)
+_INFORMER_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SIZE_BUCKETS: Final = (64, 256, 512, *(2.0**power for power in (10, 12, 14, 16, 18, 20, 22, 24)))
 _LIST_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _WATCH_BUCKETS: Final = (0.1, 1, 5, 15, 30, 60, 120, 300, 450, 600, 900)
@@ -106,42 +108,32 @@ class ReconcileMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         label = ["controller"]
-        self.total = Counter(
-            "controller_runtime_reconcile_total", "Reconciliations by result.", [*label, "result"], registry=registry
-        )
-        self.errors = Counter(
-            "controller_runtime_reconcile_errors_total", "Reconciliations that failed.", label, registry=registry
-        )
-        self.terminal_errors = Counter(
+        gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
+        self.total = counter("controller_runtime_reconcile_total", "Reconciliations by result.", [*label, "result"])
+        self.errors = counter("controller_runtime_reconcile_errors_total", "Reconciliations that failed.", label)
+        self.terminal_errors = counter(
             "controller_runtime_terminal_reconcile_errors_total",
             "Reconciliations that failed in a way that no retry can help.",
             label,
-            registry=registry,
         )
-        self.panics = Counter(
+        self.panics = counter(
             "controller_runtime_reconcile_panics_total",
             "Reconciliations that ended in an error nobody expected.",
             label,
-            registry=registry,
         )
-        self.timeouts = Counter(
-            "controller_runtime_reconcile_timeouts_total",
-            "Reconciliations cut off by their timeout.",
-            label,
-            registry=registry,
+        self.timeouts = counter(
+            "controller_runtime_reconcile_timeouts_total", "Reconciliations cut off by their timeout.", label
         )
-        self.time = Histogram(
+        self.time = _duration(
             "controller_runtime_reconcile_time_seconds",
             "Time of one reconciliation.",
             label,
-            buckets=_RECONCILE_BUCKETS,
-            registry=registry,
+            _RECONCILE_BUCKETS,
+            registry,
         )
-        self.workers = Gauge(
-            "controller_runtime_max_concurrent_reconciles", "Workers of the controller.", label, registry=registry
-        )
-        self.active_workers = Gauge(
-            "controller_runtime_active_workers", "Workers that are in a reconciliation now.", label, registry=registry
+        self.workers = gauge("controller_runtime_max_concurrent_reconciles", "Workers of the controller.", label)
+        self.active_workers = gauge(
+            "controller_runtime_active_workers", "Workers that are in a reconciliation now.", label
         )
 
 
@@ -150,31 +142,23 @@ class QueueMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = ["name", "controller"]
-        self.depth = Gauge("workqueue_depth", "Keys ready to be worked on.", [*labels, "priority"], registry=registry)
-        self.adds = Counter("workqueue_adds_total", "Keys added.", labels, registry=registry)
-        self.retries = Counter("workqueue_retries_total", "Keys added with a delay.", labels, registry=registry)
-        self.queue_duration = Histogram(
+        gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
+        self.depth = gauge("workqueue_depth", "Keys ready to be worked on.", [*labels, "priority"])
+        self.adds = counter("workqueue_adds_total", "Keys added.", labels)
+        self.retries = counter("workqueue_retries_total", "Keys added with a delay.", labels)
+        self.queue_duration = _duration(
             "workqueue_queue_duration_seconds",
             "Time a key was ready before a worker took it.",
             labels,
-            buckets=_QUEUE_BUCKETS,
-            registry=registry,
+            _QUEUE_BUCKETS,
+            registry,
         )
-        self.work_duration = Histogram(
-            "workqueue_work_duration_seconds",
-            "Time a worker held a key.",
-            labels,
-            buckets=_QUEUE_BUCKETS,
-            registry=registry,
+        self.work_duration = _duration(
+            "workqueue_work_duration_seconds", "Time a worker held a key.", labels, _QUEUE_BUCKETS, registry
         )
-        self.unfinished = Gauge(
-            "workqueue_unfinished_work_seconds", "Sum of the ages of the work in progress.", labels, registry=registry
-        )
-        self.longest_running = Gauge(
-            "workqueue_longest_running_processor_seconds",
-            "Age of the oldest work in progress.",
-            labels,
-            registry=registry,
+        self.unfinished = gauge("workqueue_unfinished_work_seconds", "Sum of the ages of the work in progress.", labels)
+        self.longest_running = gauge(
+            "workqueue_longest_running_processor_seconds", "Age of the oldest work in progress.", labels
         )
 
 
@@ -182,45 +166,42 @@ class ClientMetrics:
     """Requests to the API server, under client-go's names; never labelled by object."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        labels = ["verb", "host"]
+        histogram = partial(Histogram, labelnames=labels, registry=registry)
         self.requests = Counter(
             "rest_client_requests_total",
             "Requests by HTTP status, method and host; <error> stands for no answer.",
             ["code", "method", "host"],
             registry=registry,
         )
-        self.duration = Histogram(
+        self.duration = histogram(
             "rest_client_request_duration_seconds",
             "Time of one request, the wait for its answer's body included.",
-            ["verb", "host"],
             buckets=_CLIENT_BUCKETS,
-            registry=registry,
         )
-        self.rate_limiter_duration = Histogram(
+        self.rate_limiter_duration = histogram(
             "rest_client_rate_limiter_duration_seconds",
             "Time a request waited for a free place or for the server's Retry-After.",
-            ["verb", "host"],
             buckets=_CLIENT_BUCKETS,
-            registry=registry,
         )
-        self.request_size = Histogram(
-            "rest_client_request_size_bytes",
-            "Size of a request's body.",
-            ["verb", "host"],
-            buckets=_SIZE_BUCKETS,
-            registry=registry,
+        self.request_size = histogram(
+            "rest_client_request_size_bytes", "Size of a request's body.", buckets=_SIZE_BUCKETS
         )
-        self.response_size = Histogram(
-            "rest_client_response_size_bytes",
-            "Size of an answer's body, watches left out.",
-            ["verb", "host"],
-            buckets=_SIZE_BUCKETS,
-            registry=registry,
+        self.response_size = histogram(
+            "rest_client_response_size_bytes", "Size of an answer's body, watches left out.", buckets=_SIZE_BUCKETS
         )
         self.retries = Counter(
             "rest_client_request_retries_total",
             "Requests sent again because the server asked for it or the connection broke.",
-            ["code", "verb", "host"],
+            ["code", *labels],
             registry=registry,
+        )
+        self.dns_duration = _duration(
+            "rest_client_dns_resolution_duration_seconds",
+            "Time in which the host's name was resolved; none where it is an address.",
+            ["host"],
+            _DNS_BUCKETS,
+            registry,
         )
 
 
@@ -235,6 +216,13 @@ class InformerMetrics:
             "informer_store_resource_version",
             "The resourceVersion up to which the cache is complete.",
             ["name", "group", "version", "resource"],
+        )
+        self.latency = _duration(
+            "informer_processing_latency_seconds",
+            "Time in which a change was brought into the cache and told to all who listen.",
+            ["name", "group", "version", "resource"],
+            _INFORMER_BUCKETS,
+            registry,
         )
         self.synced = gauge("moduledeploy_cache_synced", "1 once the cache was filled.", kind)
         self.lists = counter(
@@ -382,6 +370,35 @@ class PlacementMetrics:
                 self.decisions.labels(policy, result)
 
 
+class CertificateMetrics:
+    """The certificate that metrics are served with, under controller-runtime's names."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.read = Counter(
+            "certwatcher_read_certificate_total", "Times the serving certificate was read.", registry=registry
+        )
+        self.errors = Counter(
+            "certwatcher_read_certificate_errors_total",
+            "Times the serving certificate could not be read.",
+            registry=registry,
+        )
+
+
+class HealthMetrics:
+    """What /healthz and /readyz came to when they were asked last, under the names of Kubernetes' own components."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.state = Gauge(
+            "kubernetes_healthcheck",
+            "1 if the check passed when it was last made.",
+            ["name", "type"],
+            registry=registry,
+        )
+        self.total = Counter(
+            "kubernetes_healthchecks_total", "Checks by outcome.", ["name", "type", "status"], registry=registry
+        )
+
+
 class ProcessMetrics:
     """The process itself."""
 
@@ -415,6 +432,8 @@ class Metrics:
         self.arklet: Final = ArkletMetrics(self.registry)
         self.rollout: Final = RolloutMetrics(self.registry)
         self.placement: Final = PlacementMetrics(self.registry)
+        self.certificate: Final = CertificateMetrics(self.registry)
+        self.health: Final = HealthMetrics(self.registry)
         self.process: Final = ProcessMetrics(self.registry, version)
 
 

@@ -370,3 +370,13 @@ async def test_metrics_tell_what_the_cache_holds() -> None:
         assert value("moduledeploy_watch_last_activity_timestamp_seconds", kind) == it.clock.wall()
         assert value("moduledeploy_list_duration_seconds_count", kind) == 1
         assert value("informer_store_resource_version", names) == 10
+        assert value("informer_processing_latency_seconds_count", names) == 0  # a complete read is no change
+
+
+async def test_metrics_tell_how_long_a_change_took() -> None:
+    async with rig(synced(added("c", 11), modified("c", 12))) as it:
+        await it.clock.run_until(lambda: len(it.changes) == 4, at_most_s=0)
+
+        names = {"name": "things", "group": "example.com", "version": "v1", "resource": "things"}
+        value = it.metrics.registry.get_sample_value
+        assert value("informer_processing_latency_seconds_count", names) == 2

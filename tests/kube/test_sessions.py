@@ -122,3 +122,18 @@ async def test_a_server_nobody_vouches_for_is_refused_unless_verification_is_off
 
     assert caught.value.reason == "tls"
     assert "certificate verify failed" in str(caught.value)
+
+
+async def test_the_time_to_resolve_a_name_is_told_and_an_address_needs_none(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_bytes((CERTS / "first-ca.crt").read_bytes())
+    counts = []
+    async with tls_server("first") as port:
+        for name in ("localhost", "127.0.0.1"):
+            metrics, host = Metrics(), f"{name}:{port}"
+            credentials = Credentials(host=f"https://{host}", tls=TlsFiles(ca_file=str(tmp_path / "ca.crt")))
+            async with Transport(credentials=credentials, user_agent="test", metrics=metrics.client) as transport:
+                await transport.request("GET", "/")
+            value = metrics.registry.get_sample_value
+            counts.append(value("rest_client_dns_resolution_duration_seconds_count", {"host": host}))
+
+    assert counts == [1, 0]

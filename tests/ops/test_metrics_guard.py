@@ -78,7 +78,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
             for name in ("crt", "key"):
                 shutil.copy(CERTS / f"first-server.{name}", folder / f"tls.{name}")
             app = metrics_app(metrics.registry, guard=Guard(Reviewer(transport, clock)))
-            certificate = ServingCertificate(folder, clock)
+            certificate = ServingCertificate(folder, clock, metrics.certificate)
             async with serving(app, host="127.0.0.1", port=0, tls=certificate.context) as port:
                 yield World(transport, clock, metrics, port)
 
@@ -166,12 +166,14 @@ async def test_a_new_certificate_is_served_without_a_restart(tmp_path: Path) -> 
             shutil.copy(CERTS / f"{name}-server.{kind}", tmp_path / f"tls.{kind}")
 
     put("first")
-    certificate = ServingCertificate(tmp_path, ManualClock())
-    async with serving(metrics_app(Metrics().registry), host="127.0.0.1", port=0, tls=certificate.context) as port:
+    metrics = Metrics()
+    certificate = ServingCertificate(tmp_path, ManualClock(), metrics.certificate)
+    async with serving(metrics_app(metrics.registry), host="127.0.0.1", port=0, tls=certificate.context) as port:
         first = await served_certificate(port)
         put("second")
         certificate.look()
         second = await served_certificate(port)
+    assert metrics.registry.get_sample_value("certwatcher_read_certificate_total") == 2
 
     assert first != second
     assert second == ssl.PEM_cert_to_DER_cert((CERTS / "second-server.crt").read_text())
@@ -180,10 +182,14 @@ async def test_a_new_certificate_is_served_without_a_restart(tmp_path: Path) -> 
 async def test_a_pair_that_does_not_match_leaves_the_old_one_in_service(tmp_path: Path) -> None:
     for kind in ("crt", "key"):
         shutil.copy(CERTS / f"first-server.{kind}", tmp_path / f"tls.{kind}")
-    certificate = ServingCertificate(tmp_path, ManualClock())
+    metrics = Metrics()
+    certificate = ServingCertificate(tmp_path, ManualClock(), metrics.certificate)
     shutil.copy(CERTS / "second-server.crt", tmp_path / "tls.crt")
 
     certificate.look()
 
-    async with serving(metrics_app(Metrics().registry), host="127.0.0.1", port=0, tls=certificate.context) as port:
+    value = metrics.registry.get_sample_value
+    assert value("certwatcher_read_certificate_total") == 1
+    assert value("certwatcher_read_certificate_errors_total") == 1
+    async with serving(metrics_app(metrics.registry), host="127.0.0.1", port=0, tls=certificate.context) as port:
         assert await served_certificate(port) == ssl.PEM_cert_to_DER_cert((CERTS / "first-server.crt").read_text())

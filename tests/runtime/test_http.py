@@ -42,14 +42,33 @@ async def get(app: web.Application, path: str, **headers: str) -> tuple[int, str
     ],
 )
 async def test_health_is_told_by_named_checks(path: str, code: int, text: str) -> None:
-    app = health_app(live={"loop": lambda: None}, ready={"pods": lambda: "pods is forbidden", "modules": lambda: None})
+    ready = {"pods": lambda: "pods is forbidden", "modules": lambda: None}
+    app = health_app(live={"loop": lambda: None}, ready=ready, metrics=Metrics().health)
 
     assert await get(app, path) == (code, text)
 
 
+async def test_what_checks_came_to_is_counted() -> None:
+    metrics, value = Metrics(), {}
+    app = health_app(live={"loop": lambda: None}, ready={"pods": lambda: "forbidden"}, metrics=metrics.health)
+    async with serving(app, host="127.0.0.1", port=0) as port, aiohttp.ClientSession() as session:
+        for path in ("/healthz", "/healthz/loop", "/readyz"):
+            await session.get(f"http://127.0.0.1:{port}{path}")
+    for family in metrics.health.state, metrics.health.total:
+        for sample in next(iter(family.collect())).samples:
+            value[sample.name, *sample.labels.values()] = sample.value
+
+    assert value == {
+        ("kubernetes_healthcheck", "loop", "healthz"): 1,
+        ("kubernetes_healthcheck", "pods", "readyz"): 0,
+        ("kubernetes_healthchecks_total", "loop", "healthz", "success"): 2,
+        ("kubernetes_healthchecks_total", "pods", "readyz", "error"): 1,
+    }
+
+
 async def test_checks_may_be_added_while_serving() -> None:
     ready: dict[str, object] = {}
-    app = health_app(live={}, ready=ready)  # type: ignore[arg-type]
+    app = health_app(live={}, ready=ready, metrics=Metrics().health)  # type: ignore[arg-type]
     ready["late"] = lambda: "not yet"
 
     assert (await get(app, "/readyz"))[0] == 503
@@ -87,8 +106,8 @@ async def test_a_scraper_may_ask_for_open_metrics() -> None:
 
 
 async def test_a_port_that_is_taken_is_an_error_at_the_start() -> None:
-    app = health_app(live={}, ready={})
+    app = health_app(live={}, ready={}, metrics=Metrics().health)
     async with serving(app, host="127.0.0.1", port=0) as port:
         with pytest.raises(OSError, match="address"):
-            async with serving(health_app(live={}, ready={}), host="127.0.0.1", port=port):
+            async with serving(health_app(live={}, ready={}, metrics=Metrics().health), host="127.0.0.1", port=port):
                 pass
