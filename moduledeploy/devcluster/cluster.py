@@ -172,7 +172,7 @@ async def run(*, port: int, kubeconfig: Path, bases: int, attach: Sequence[str] 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     async with DevCluster(port=port, rbac=rbac, watch_progress=False) as cluster, anyio.create_task_group() as playing:
-        await playing.start(LocalBases(cluster.api, plays=declares_arklet, attach=attach).run)
+        await playing.start(LocalBases(cluster.api, plays=declares_arklet, attach=attach, faults=cluster.faults).run)
         if bases:
             cluster.api.create("deployments.apps", _base_deployment(bases))
         cluster.write_kubeconfig(kubeconfig)

@@ -15,7 +15,8 @@ from aiohttp import web
 from moduledeploy.devcluster import discovery, openapi, tables
 from moduledeploy.devcluster.bodies import parse_json
 from moduledeploy.devcluster.errors import ApiError, Object, bad_request, forbidden, method_not_supported, not_found
-from moduledeploy.devcluster.faults import CutError, Fault, Faults, refusal, spoiled
+from moduledeploy.devcluster.faults import Fault, Faults
+from moduledeploy.devcluster.faults_on_requests import CutError, refusal, spoiled
 from moduledeploy.devcluster.handlers import Answer, Handlers, Request
 from moduledeploy.devcluster.identity import User, authenticate, impersonated
 from moduledeploy.devcluster.listing import Page, Selection, read_page

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import aiohttp
+import anyio
 import pytest
 
+from moduledeploy.devcluster.bases import LocalBases
 from moduledeploy.devcluster.cluster import DevCluster
 from moduledeploy.devcluster.errors import ApiError
 from moduledeploy.devcluster.faults import Fault, Faults
@@ -126,6 +128,29 @@ def test_the_same_seed_strikes_the_same_requests():
     assert 10 < sum(strikes()) < 40
 
 
-def test_a_fault_with_unknown_fields_is_refused():
-    with pytest.raises(ApiError):
-        Fault.parse({"kind": "error", "colour": "red"})
+async def test_faults_of_bases_are_controlled_over_http(cluster: DevCluster, http: aiohttp.ClientSession):
+    rule = {"kind": "arklet_failing", "verb": "installBiz"}
+    before = await http.post("/devcluster/faults", json=rule)
+    async with anyio.create_task_group() as playing:
+        await playing.start(LocalBases(cluster.api, faults=cluster.faults).run)
+        meanwhile = await http.post("/devcluster/faults", json=rule)
+        playing.cancel_scope.cancel()
+
+    assert (before.status, meanwhile.status) == (400, 200)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "error", "colour": "red"},
+        {"kind": "error", "times": "often"},
+        {"kind": "error", "name": "("},
+        {"kind": "arklet_error", "module": "["},
+        ["error"],
+    ],
+)
+def test_what_is_no_fault_is_refused(rule: object):
+    with pytest.raises(ApiError) as refused:
+        Fault.parse(rule)
+
+    assert refused.value.code == 400

@@ -2,7 +2,8 @@
 
 `devcluster.koupleless.alipay.com/<switch>`:
 
-    install-delay, uninstall-delay   seconds that every start or stop of a module takes
+    install-delay, uninstall-delay   seconds that every start or stop of a module takes beyond its time
+    answer-delay                     seconds that every other command takes
     fail-install                     modules whose main throws
     fail-uninstall                   modules whose stop hook throws
     stalled-download                 modules whose download never ends
@@ -44,6 +45,7 @@ class Behaviour:
 
     install_delay_s: float = 0.0
     uninstall_delay_s: float = 0.0
+    answer_delay_s: float = 0.0
     fail_install: tuple[str, ...] = ()
     fail_uninstall: tuple[str, ...] = ()
     stalled_download: tuple[str, ...] = ()
@@ -126,6 +128,7 @@ def _identities(text: str) -> tuple[tuple[str, str], ...]:
 _SWITCHES: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
     "install-delay": ("install_delay_s", read_seconds),
     "uninstall-delay": ("uninstall_delay_s", read_seconds),
+    "answer-delay": ("answer_delay_s", read_seconds),
     "fail-install": ("fail_install", _patterns),
     "fail-uninstall": ("fail_uninstall", _patterns),
     "stalled-download": ("stalled_download", _patterns),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.arklet.operations import Operations
 
 _MASTER_INFO: Final = {"bizName": MASTER, "bizState": "activated", "bizVersion": BASE_VERSION, "webContextPath": "/"}
+_METASPACE_ROOM: Final = 1_000_000  # bytes that are committed and not used
 _HEAP_FIGURES: Final = [
     f"{key} {kind}(M)" for kind in ("heap memory", "non heap memory") for key in ("init", "used", "committed", "max")
 ]
@@ -76,8 +77,8 @@ def _system(metrics: list[str], operations: Operations) -> dict[str, Any]:
             **dict.fromkeys(("total memory(M)", "max memory(M)", "free memory(M)", *_HEAP_FIGURES), 64.0),
             **dict.fromkeys(("loaded class count", "total class count"), 4000),
             "unload class count": 0,
-            "java used metaspace": 18_874_368,
-            "java committed metaspace": 20_000_000,
+            "java used metaspace": operations.metaspace,
+            "java committed metaspace": operations.metaspace + _METASPACE_ROOM,
             "java max metaspace": -1,
         },
     }

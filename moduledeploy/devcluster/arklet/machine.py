@@ -17,9 +17,11 @@ import attrs
 from moduledeploy.devcluster.arklet.answers import NOT_FOUND, Outcome, internal_error, listed
 from moduledeploy.devcluster.arklet.behaviour import Behaviour
 from moduledeploy.devcluster.arklet.faults import CommandFault, null_pointer
+from moduledeploy.devcluster.arklet.figures import INSTANT, Timings
 from moduledeploy.devcluster.arklet.health import UnknownModule, health
 from moduledeploy.devcluster.arklet.jars import ModuleFolder
 from moduledeploy.devcluster.arklet.journal import Journal, OperationRecord
+from moduledeploy.devcluster.arklet.mishaps import Fate, Mishap, kind_fate
 from moduledeploy.devcluster.arklet.operations import Effects, InstallRequest, Operations
 
 if TYPE_CHECKING:
@@ -45,9 +47,19 @@ _VERBS: Final = {
     "switchBiz": "switch",
 }
 
+_OPERATIONS: Final = frozenset({"installBiz", "batchInstallBiz", "uninstallBiz"})  # have delays of their own
+
 
 class JvmStopped(Exception):
     """Raised when the JVM went down while a command was running: the caller gets no answer."""
+
+
+class ReplyLost(Exception):
+    """Raised when a command took effect and its answer is not to reach the caller."""
+
+
+class Silence(Exception):
+    """Raised when a command is never to be answered."""
 
 
 class Spawn(Protocol):
@@ -84,6 +96,8 @@ class SimulatedArklet:
     spawn: Spawn
     folder: ModuleFolder = attrs.field(factory=ModuleFolder)
     effects: Effects = attrs.field(factory=Effects)
+    timings: Timings = INSTANT
+    fate: Fate = kind_fate
     _operations: Operations = attrs.field(init=False)
     _journal: Journal = attrs.field(init=False, factory=Journal)
     _running: set[anyio.CancelScope] = attrs.field(init=False, factory=set)
@@ -116,22 +130,44 @@ class SimulatedArklet:
         self._operations.modules.check_invariants(self.behaviour)
 
     async def answer(self, command: str, fields: Fields | None) -> dict[str, Any]:
-        """The answer's body to a command; raises `JvmStopped` if the base restarts meanwhile."""
+        """The answer's body to a command.
+
+        Raises `JvmStopped` if the base restarts meanwhile, `ReplyLost` and `Silence` where the answer is to be lost.
+        """
+        mishap = self.fate(command, _module(fields))
+        if mishap is not None and mishap.kind == "arklet_silent":
+            raise Silence
+        if mishap is not None and mishap.kind == "base_restart":
+            raise JvmStopped(self.identity)
         with self._life():
-            try:
-                return self.behaviour.runtime.written(await self._dispatch(command, fields))
-            except CommandFault as fault:
-                return internal_error(fault)
+            answer = await self._answer(command, fields, mishap)
+            if mishap is not None and mishap.kind == "arklet_lost_reply":
+                raise ReplyLost
+            return answer
         raise JvmStopped(self.identity)
 
-    async def _dispatch(self, command: str, fields: Fields | None) -> dict[str, Any]:
-        has = self.behaviour.runtime.has
+    async def _answer(self, command: str, fields: Fields | None, mishap: Mishap | None) -> dict[str, Any]:
+        behaviour = self.behaviour if mishap is None else mishap.bent(self.behaviour)
+        try:
+            if mishap is not None and mishap.kind == "arklet_error":
+                raise CommandFault("java.lang.IllegalStateException: injected")  # noqa: TRY301 -- ends as any fault
+            if mishap is not None and mishap.kind == "arklet_busy" and fields is not None and command in _VERBS:
+                name = f"{fields.text('bizName')}:{fields.text('bizVersion')}"
+                return behaviour.runtime.written(self._failed(_conflict(name, command, holder="installBiz")))
+            return behaviour.runtime.written(await self._dispatch(command, fields, behaviour))
+        except CommandFault as fault:
+            return internal_error(fault)
+
+    async def _dispatch(self, command: str, fields: Fields | None, behaviour: Behaviour) -> dict[str, Any]:
+        has = behaviour.runtime.has
+        if command not in _OPERATIONS and behaviour.answer_delay_s > 0:
+            await self.clock.sleep(behaviour.answer_delay_s)
         if command not in _COMMANDS or not has(command):
             return NOT_FOUND
         if command == "help":
             return self._success([{"desc": desc, "id": name} for name, desc in _COMMANDS.items() if has(name)])
         if command == "queryAllBiz":
-            upper_case = self.behaviour.upper_case_states
+            upper_case = behaviour.upper_case_states
             return self._success([listed(biz, upper_case=upper_case) for biz in self._operations.modules.modules()])
         if fields is None:
             raise null_pointer()
@@ -142,7 +178,7 @@ class SimulatedArklet:
                 return self._success({"healthData": health(fields, self._operations)})
             except UnknownModule as error:
                 return self._failed(str(error))
-        operation = await self._validated(command, fields)
+        operation = await self._validated(command, fields, behaviour)
         return self._later(operation) if fields.flag("async") else await self._now(operation)
 
     def _query(self, fields: Fields) -> dict[str, Any]:
@@ -152,7 +188,7 @@ class SimulatedArklet:
             return self._failed("Not found the corresponding ops record.")
         return self._success(record.shown())
 
-    async def _validated(self, command: str, fields: Fields) -> _Operation:
+    async def _validated(self, command: str, fields: Fields, behaviour: Behaviour) -> _Operation:
         if fields.flag("async") and not fields.text("requestId"):
             raise (
                 null_pointer()
@@ -164,10 +200,10 @@ class SimulatedArklet:
         if command == "batchInstallBiz":
             requests = [_install_request(item) for item in fields.items("bizList")]
             return _Operation(
-                command=command, key="null:null", meta=meta, run=lambda: operations.install_batch(requests)
+                command=command, key="null:null", meta=meta, run=lambda: operations.install_batch(requests, behaviour)
             )
         if command == "installBiz":
-            request = await self._identified(_install_request(fields))
+            request = await self._identified(_install_request(fields), behaviour)
             meta |= {
                 "bizName": request.name,
                 "bizUrl": request.url,
@@ -175,29 +211,29 @@ class SimulatedArklet:
                 "installStrategy": fields.text("installStrategy") or "installOnly",
             }
             key = f"{request.name}:{request.version}"
-            return _Operation(command=command, key=key, meta=meta, run=lambda: operations.install(request))
+            return _Operation(command=command, key=key, meta=meta, run=lambda: operations.install(request, behaviour))
         for field in ("bizName", "bizVersion"):
             if not fields.text(field):
                 raise CommandFault(f"{field} should not be blank")
         name, version = fields.text("bizName"), fields.text("bizVersion")
         act = operations.uninstall if command == "uninstallBiz" else operations.switch
         meta |= {"bizName": name, "bizVersion": version}
-        return _Operation(command=command, key=f"{name}:{version}", meta=meta, run=lambda: act(name, version))
+        return _Operation(
+            command=command, key=f"{name}:{version}", meta=meta, run=lambda: act(name, version, behaviour)
+        )
 
-    async def _identified(self, request: InstallRequest) -> InstallRequest:
+    async def _identified(self, request: InstallRequest, behaviour: Behaviour) -> InstallRequest:
         """The request with the identity of its jar where it gave none: Arklet downloads the jar once more for that."""
         if request.name or request.version:
             return request
-        jar = await self._operations.open(request)
+        jar = await self._operations.open(request, behaviour)
         return attrs.evolve(request, name=jar.name, version=jar.version)
 
     async def _now(self, operation: _Operation) -> dict[str, Any]:
         journal = self._journal
         if not journal.lock(operation.key, operation.command):
             holder = journal.holder(operation.key)
-            return self._failed(
-                f"FAILED:{operation.key} {operation.command} conflict, exist unfinished command({holder}) for this biz"
-            )
+            return self._failed(_conflict(operation.key, operation.command, holder=holder or ""))
         try:
             outcome = await operation.run()
         finally:
@@ -248,7 +284,9 @@ class SimulatedArklet:
                 self._running.discard(scope)
 
     def _boot(self, behaviour: Behaviour) -> None:
-        self._operations = Operations(behaviour=behaviour, folder=self.folder, clock=self.clock, effects=self.effects)
+        self._operations = Operations(
+            behaviour=behaviour, timings=self.timings, folder=self.folder, clock=self.clock, effects=self.effects
+        )
         self._journal = Journal()
 
     def _success(self, data: object) -> dict[str, Any]:
@@ -257,6 +295,15 @@ class SimulatedArklet:
     def _failed(self, message: str, data: object = None) -> dict[str, Any]:
         answer = {"baseIdentity": self.identity, "code": "FAILED", "message": message}
         return answer if data is None else {**answer, "data": data}
+
+
+def _module(fields: Fields | None) -> str:
+    name = "" if fields is None else fields.text("bizName")
+    return f"{name}:{fields.text('bizVersion')}" if fields is not None and name else ""
+
+
+def _conflict(key: str, command: str, *, holder: str) -> str:
+    return f"FAILED:{key} {command} conflict, exist unfinished command({holder}) for this biz"
 
 
 def _install_request(fields: Fields) -> InstallRequest:

@@ -8,6 +8,7 @@ import sys
 
 import anyio
 
+from moduledeploy.devcluster.arklet.figures import MEASURED
 from moduledeploy.devcluster.arklet.jars import RECORDED_FOLDER
 from moduledeploy.devcluster.arklet.machine import SimulatedArklet
 from moduledeploy.devcluster.arklet.wire import ArkletPorts
@@ -36,7 +37,9 @@ async def run_arklet(address: str) -> None:
     configure_logging(level="warning", output="text")
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with ArkletPorts() as ports:
-            arklet = SimulatedArklet(identity=host, clock=SystemClock(), spawn=ports.spawn, folder=RECORDED_FOLDER)
+            arklet = SimulatedArklet(
+                identity=host, clock=SystemClock(), spawn=ports.spawn, folder=RECORDED_FOLDER, timings=MEASURED
+            )
             number = ports.open(host, port, arklet)
             sys.stdout.write(f"arklet ready at {host}:{number}\n")
             sys.stdout.flush()

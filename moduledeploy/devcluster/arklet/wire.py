@@ -16,7 +16,7 @@ import anyio
 import attrs
 
 from moduledeploy.devcluster.arklet.fields import Unreadable, read_body
-from moduledeploy.devcluster.arklet.machine import JvmStopped
+from moduledeploy.devcluster.arklet.machine import JvmStopped, ReplyLost, Silence
 from moduledeploy.devcluster.arklet.requests import Continue, Oversized, Request, RequestParser
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class ArkletPorts:
 
     accepted: int = 0
     _ports: dict[tuple[str, int], _Port] = attrs.field(factory=dict)
+    _claims: dict[tuple[str, int], socket.socket] = attrs.field(factory=dict)
     _tasks: TaskGroup = attrs.field(init=False)
 
     async def __aenter__(self) -> ArkletPorts:
@@ -76,6 +77,8 @@ class ArkletPorts:
     ) -> bool | None:
         for address, port in list(self._ports):
             self.close(address, port)
+        for address, port in list(self._claims):
+            self.give_back(address, port)
         self._tasks.cancel_scope.cancel()
         return await self._tasks.__aexit__(kind, error, trace)
 
@@ -92,13 +95,27 @@ class ArkletPorts:
         asyncio.get_running_loop().add_reader(listener, self._accept, served)
         return number
 
-    def is_free(self, address: str, port: int) -> bool:
-        """Whether nobody on this machine listens there now."""
-        try:
-            socket.create_server((address, port)).close()
-        except OSError:
-            return False
+    def claim(self, address: str, port: int) -> bool:
+        """Keep an address for an Arklet that is to be opened there later; False where somebody has it.
+
+        A UDP socket on the same port is the mark: simulated bases of other processes see it, nobody can connect to it,
+        and it goes with this process.
+        """
+        with contextlib.ExitStack() as undone:
+            mark = undone.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            try:
+                mark.bind((address, port))
+                socket.create_server((address, port)).close()
+            except OSError:
+                return False
+            undone.pop_all()
+        self._claims[address, port] = mark
         return True
+
+    def give_back(self, address: str, port: int) -> None:
+        """Keep the address no longer."""
+        if (mark := self._claims.pop((address, port), None)) is not None:
+            mark.close()
 
     def close(self, address: str, port: int) -> None:
         """Refuse new connections and drop the open ones with whatever they run; harmless for a port that isn't open."""
@@ -121,8 +138,8 @@ class ArkletPorts:
             port.open.add(scope)
             try:
                 await self._converse(port.arklet, connection, loop)
-            except (OSError, TimeoutError, JvmStopped):
-                pass  # the client went away, or the base did: nobody is left to tell
+            except (OSError, TimeoutError, JvmStopped, ReplyLost):
+                pass  # the client went away, or the base did, or its answer is to be lost: nobody is told
             finally:
                 port.open.discard(scope)
 
@@ -135,10 +152,13 @@ class ArkletPorts:
                 parser.feed(data)
             if arklet.behaviour.silent:
                 await anyio.sleep_forever()
-            async with loop:
-                reply, is_last = await _reply(arklet, event)
-                if reply:
-                    await _send(connection, reply)
+            try:
+                async with loop:
+                    reply, is_last = await _reply(arklet, event)
+                    if reply:
+                        await _send(connection, reply)
+            except Silence:
+                await anyio.sleep_forever()
             if is_last:
                 connection.shutdown(socket.SHUT_WR)
                 return

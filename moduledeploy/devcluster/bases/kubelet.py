@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import attrs
 import structlog
 
-from moduledeploy.devcluster.arklet import AnnotationError, ArkletPorts, Behaviour, Effects, SimulatedArklet
+from moduledeploy.devcluster.arklet import (
+    INSTANT,
+    AnnotationError,
+    ArkletPorts,
+    Behaviour,
+    Effects,
+    Fate,
+    SimulatedArklet,
+    Timings,
+    kind_fate,
+)
 from moduledeploy.devcluster.bases.addresses import AddressPool, is_loopback
 from moduledeploy.devcluster.bases.status import Report, Run, evicted_status, running_status, terminated, timestamp
 from moduledeploy.devcluster.bases.switches import Switches, switches_from_annotations
@@ -24,6 +34,8 @@ from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from moduledeploy.devcluster.bases.pods import Node, Pod
     from moduledeploy.runtime.clock import Clock
 
@@ -82,6 +94,8 @@ class Kubelet:
     ports: ArkletPorts
     clock: Clock
     start_delay_s: float
+    timings: Timings = INSTANT
+    fate_of: Callable[[ObjectKey], Fate] = lambda _key: kind_fate
     addresses: AddressPool = attrs.field(factory=AddressPool)
     bases: dict[ObjectKey, Base] = attrs.field(factory=dict)
     effects: dict[str, Effects] = attrs.field(factory=dict)
@@ -105,7 +119,7 @@ class Kubelet:
             await self.cluster.bind(pod)
             return Done()
         if base is None:
-            base = self.bases[key] = self._admit(pod)
+            base = self.bases[key] = self._admit(key, pod)
         return await self._run(pod, base)
 
     def restart(self, key: ObjectKey) -> None:
@@ -122,14 +136,21 @@ class Kubelet:
         """Pods whose address isn't on loopback have a kubelet of their own."""
         return base is not None or not pod.status.podIP or is_loopback(pod.status.podIP)
 
-    def _admit(self, pod: Pod) -> Base:
+    def _admit(self, key: ObjectKey, pod: Pod) -> Base:
         """Begin to play a pod: a new one, or one that another process played before, whose container starts anew."""
         now = self.clock.monotonic()
         switches = self._switches(pod, Switches())
         run, port = self._first_run(pod), pod.arklet_port
         address = self._address(pod, port)
         effects = self.effects.setdefault(pod.metadata.uid, Effects())
-        arklet = SimulatedArklet(identity=address, clock=self.clock, spawn=self.ports.spawn, effects=effects)
+        arklet = SimulatedArklet(
+            identity=address,
+            clock=self.clock,
+            spawn=self.ports.spawn,
+            effects=effects,
+            timings=self.timings,
+            fate=self.fate_of(key),
+        )
         return Base(
             uid=pod.metadata.uid,
             arklet=arklet,
@@ -150,11 +171,14 @@ class Kubelet:
         return Run(container_id=_container_id(), started_at=started_at)
 
     def _address(self, pod: Pod, port: int) -> str:
-        if pod.status.podIP and self.addresses.claim(pod.status.podIP):
-            return pod.status.podIP
+        former = pod.status.podIP
+        if former and self.addresses.claim(former):
+            if self.ports.claim(former, port):
+                return former
+            self.addresses.free(former)
         for _ in range(_ADDRESS_TRIES):
             address = self.addresses.take()
-            if self.ports.is_free(address, port):
+            if self.ports.claim(address, port):
                 return address
         text = f"port {port} is taken on {_ADDRESS_TRIES} loopback addresses: is another simulated cluster running?"
         raise KubeError(text)
@@ -237,6 +261,7 @@ class Kubelet:
 
     def _forget(self, key: ObjectKey, base: Base) -> None:
         self._stop(base)
+        self.ports.give_back(base.address, base.port)
         self.addresses.free(base.address)
         del self.bases[key]
 

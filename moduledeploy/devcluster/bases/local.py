@@ -10,7 +10,16 @@ import anyio
 import attrs
 import msgspec
 
-from moduledeploy.devcluster.arklet import ArkletPorts, Behaviour, Effects, SimulatedArklet
+from moduledeploy.devcluster.arklet import (
+    MEASURED,
+    ArkletPorts,
+    Behaviour,
+    Effects,
+    Fate,
+    Mishap,
+    SimulatedArklet,
+    Timings,
+)
 from moduledeploy.devcluster.bases.addresses import NETWORK, AddressPool, allow_many_sockets
 from moduledeploy.devcluster.bases.attached import AttachedBases, attach_at_birth
 from moduledeploy.devcluster.bases.kubelet import Kubelet
@@ -18,6 +27,7 @@ from moduledeploy.devcluster.bases.nodes import node_names, node_object, node_st
 from moduledeploy.devcluster.bases.pods import Node, Pod
 from moduledeploy.devcluster.bases.status import timestamp
 from moduledeploy.devcluster.errors import ApiError
+from moduledeploy.devcluster.faults import Command, Faults
 from moduledeploy.devcluster.subresources import bind
 from moduledeploy.devcluster.writes import WriteOptions
 from moduledeploy.kube.errors import KubeError
@@ -120,7 +130,8 @@ class LocalBases:
     """The bases of an embedded cluster.
 
     `run` plays until it is cancelled; the other methods are for tests, by namespace and pod name.  The first pods with a
-    port named `arklet` stand for the bases at `attach`, addresses as `IP:PORT`.
+    port named `arklet` stand for the bases at `attach`, addresses as `IP:PORT`.  Operations take the `timings` that were
+    measured unless others are given.  Of `faults` those about bases strike here.
     """
 
     def __init__(
@@ -134,10 +145,13 @@ class LocalBases:
         clock: Clock | None = None,
         plays: Callable[[Pod], bool] = is_from_replica_set,
         attach: Sequence[str] = (),
+        timings: Timings = MEASURED,
+        faults: Faults | None = None,
     ) -> None:
         self._api: Final = api.acting_as("kubelet")
         self._attach: Final = tuple(attach)
         self._clock: Final = clock or SystemClock()
+        self._faults: Final = faults or Faults()
         self._names: Final = node_names(nodes)
         self._turns: Final[Iterator[str]] = itertools.cycle(self._names)
         self._metrics: Final = Metrics()
@@ -150,6 +164,8 @@ class LocalBases:
             ports=self._ports,
             clock=self._clock,
             start_delay_s=start_delay_s,
+            timings=timings,
+            fate_of=self._fate_of,
             addresses=AddressPool(network=network, reuse=reuse_addresses),
         )
 
@@ -164,6 +180,7 @@ class LocalBases:
         if self._attach:
             ours.append(attach_at_birth(self._api, self._attach))
         admissions.extend(ours)
+        self._faults.bases = self
         try:
             async with self._ports, anyio.create_task_group() as tasks:
                 tasks.start_soon(self._follow_pods)
@@ -178,6 +195,7 @@ class LocalBases:
                     clock=self._clock,
                 )
         finally:
+            self._faults.bases = None
             for admission in ours:
                 admissions.remove(admission)
 
@@ -187,6 +205,17 @@ class LocalBases:
             return await self._attached.sync(key, pod)
         self._attached.forget(key)
         return await self._kubelet.sync(key)
+
+    def _fate_of(self, key: ObjectKey) -> Fate:
+        def decide(command: str, module: str) -> Mishap | None:
+            came = Command(namespace=key.namespace, pod=key.name, verb=command, module=module)
+            return self._faults.strike_command(came)
+
+        return decide
+
+    def names(self) -> list[tuple[str, str]]:
+        """Namespace and name of every pod that is played."""
+        return [(key.namespace, key.name) for key in self._kubelet.bases]
 
     def arklet(self, namespace: str, name: str) -> SimulatedArklet:
         """The Arklet of a pod that is played; raises KeyError."""

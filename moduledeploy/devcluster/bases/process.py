@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from moduledeploy.devcluster.arklet import ArkletPorts
+from moduledeploy.devcluster.arklet import MEASURED, ArkletPorts
 from moduledeploy.devcluster.bases.addresses import AddressPool, allow_many_sockets
 from moduledeploy.devcluster.bases.kubelet import Kubelet
 from moduledeploy.devcluster.bases.remote import RemoteCluster
@@ -54,7 +54,12 @@ async def run_bases(
             cluster = RemoteCluster(transport=transport, metrics=metrics, selector=selector, nodes=nodes, clock=clock)
             addresses = AddressPool(reuse=reuse_addresses)
             kubelet = Kubelet(
-                cluster=cluster, ports=ports, clock=clock, start_delay_s=start_delay_s, addresses=addresses
+                cluster=cluster,
+                ports=ports,
+                clock=clock,
+                start_delay_s=start_delay_s,
+                timings=MEASURED,
+                addresses=addresses,
             )
             await _play(cluster, kubelet, metrics, started=f"bases ready on {credentials.host}\n")
 

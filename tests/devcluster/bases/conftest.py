@@ -10,7 +10,7 @@ import anyio
 import attrs
 import pytest
 
-from moduledeploy.devcluster.arklet import PREFIX
+from moduledeploy.devcluster.arklet import INSTANT, PREFIX
 from moduledeploy.devcluster.arklet.fields import read_body
 from moduledeploy.devcluster.bases import LocalBases
 from tests.clock import ManualClock
@@ -82,7 +82,7 @@ class Bases:
 @contextlib.asynccontextmanager
 async def playing(world: World, **more: Any) -> AsyncIterator[Bases]:
     async with anyio.create_task_group() as tasks:
-        handle = LocalBases(world.api, clock=world.clock, start_delay_s=START_S, **more)
+        handle = LocalBases(world.api, clock=world.clock, start_delay_s=START_S, **{"timings": INSTANT, **more})
         await tasks.start(lambda task_status: handle.run(task_status=task_status))
         yield Bases(world, handle)
         tasks.cancel_scope.cancel()
