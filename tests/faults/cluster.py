@@ -257,7 +257,7 @@ async def running_scene(folder: Path, *, rbac: bool = False) -> AsyncIterator[Sc
     """A cluster with our CRDs and no bases yet; everything ends when left."""
     async with DevCluster(rbac=rbac) as cluster, anyio.create_task_group() as playing:
         create_crds(cluster)
-        bases = LocalBases(cluster.api, network=_network())
+        bases = LocalBases(cluster.api, network=_network(), faults=cluster.faults)
         await playing.start(bases.run)
         scene = Scene(cluster=cluster, bases=bases, folder=folder)
         try:
