@@ -1,159 +1,96 @@
-"""What the word under the cursor may become: commands, flags, their values, and names that are in the cluster now."""
+"""What the word under the cursor may become where only a cluster or a kubeconfig knows; the rest click knows by itself."""
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
-from typing import Final
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import anyio
+from click.shell_completion import CompletionItem, ShellComplete
 
-from moduledeploy.cli import COMMANDS
-from moduledeploy.cli.access.exits import CliError
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
-PATIENCE_S: Final = 2.0  # whoever pressed Tab waits no longer for a name
-_FILES: Final = frozenset({"FILE"})
-# Which kinds' names a flag or positional takes, by command where that matters.
-_DEPLOYMENTS: Final = ("deployments",)
-_LIVE: Final[dict[str, tuple[str, ...]]] = {
-    "name": _DEPLOYMENTS,
-    "why name": ("deployments", "pods", "modules"),
-    "lose_base": ("pods",),
-    "revision": ("replica_sets",),
-    "to_revision": ("replica_sets",),
-    "namespace": ("namespaces",),
-}
+    from click import Context, Parameter
+
+    Candidates = Callable[[Context, Parameter, str], list[CompletionItem[str]]]
+
+_NO_FILES, _FILES = ":4", ":0"  # kubectl's directives to the shell
 
 
-def print_candidates(words: Sequence[str]) -> int:
-    """One candidate a line, with a description after a tab; nothing where none is known."""
-    for candidate in candidates(words):
-        print(candidate)
-    return 0
+def names(*kinds: str) -> Candidates:
+    """Names of objects of these kinds, in the cluster and namespace that the words so far choose."""
+
+    def complete(ctx: Context, _: Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        found = sorted(str(item["metadata"]["name"]) for item in _ask(ctx, kinds))
+        return [CompletionItem(name) for name in found if name.startswith(incomplete)]
+
+    return complete
 
 
-def complete_for_kubectl() -> int:
-    """What kubectl calls for its plugin: the candidates, then that the shell needn't offer files."""
-    for candidate in candidates(sys.argv[1:]):
-        print(candidate)
-    print(":4")
-    return 0
+def revisions(ctx: Context, _: Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Numbers of the revisions of the ModuleDeployment that was named, each with its version."""
+    from moduledeploy.api.names import DEPLOYMENT_LABEL, MODULE_VERSION_LABEL, REVISION_LABEL  # noqa: PLC0415  # only where a cluster is asked
+
+    # A flag that has no value yet ends click's parsing: the words before it are then still in `args`.
+    deployment = ctx.params.get("name") or next(iter(ctx.args), "")
+    found = []
+    for item in _ask(ctx, ("replica_sets",), f"{DEPLOYMENT_LABEL}={deployment}"):
+        labels = item["metadata"]["labels"]
+        found.append((labels[REVISION_LABEL], labels[MODULE_VERSION_LABEL]))
+    found.sort(key=lambda pair: int(pair[0]))
+    return [CompletionItem(number, help=version) for number, version in found if number.startswith(incomplete)]
 
 
-def candidates(words: Sequence[str]) -> Iterator[str]:
-    """Candidates for the last of these words, those before it being complete."""
-    *before, word = words or [""]
-    if not before:
-        yield from (f"{name}\t{text}" for name, text in COMMANDS.items() if name.startswith(word))
-        return
-    command = before[0]
-    if command not in COMMANDS:
-        return
-    parser = _parser(command)
-    action = _expects_value(parser, before[1:])
-    if action is None and word.startswith("-"):
-        yield from _flags(parser, word)
-        return
-    action = action or _positional(parser, before[1:])
-    if action is None or action.metavar in _FILES:
-        return
-    found: Iterable[str] = (
-        [str(choice) for choice in action.choices] if action.choices else _names(command, action, before)
-    )
-    yield from (name for name in found if name.startswith(word))
+def goals(_: Context, __: Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """What `--until` takes."""
+    return [CompletionItem(word) for word in ("healthy", "paused", "batch=") if word.startswith(incomplete)]
 
 
-def _parser(command: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=command)
-    importlib.import_module(f"moduledeploy.cli.{command}").add_arguments(parser)
-    return parser
+def contexts(ctx: Context, _: Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Contexts of the kubeconfig."""
+    import yaml  # noqa: PLC0415  # only for this
 
-
-def _flags(parser: argparse.ArgumentParser, word: str) -> Iterator[str]:
-    for action in parser._actions:  # argparse has no other way to tell its flags
-        help_text = (action.help or "").replace("%(default)s", str(action.default))
-        yield from (
-            f"{flag}\t{help_text}" for flag in action.option_strings if flag.startswith("--") and flag.startswith(word)
-        )
-
-
-def _expects_value(parser: argparse.ArgumentParser, before: Sequence[str]) -> argparse.Action | None:
-    """The flag whose value comes now."""
-    if not before:
-        return None
-    action = parser._option_string_actions.get(before[-1])
-    return action if action is not None and action.nargs != 0 else None
-
-
-def _positional(parser: argparse.ArgumentParser, before: Sequence[str]) -> argparse.Action | None:
-    """The positional argument that comes now."""
-    given, skip = 0, False
-    for word in before:
-        action = parser._option_string_actions.get(word)
-        if not skip and action is None and not word.startswith("-"):
-            given += 1
-        skip = action is not None and action.nargs != 0
-    places = [action for action in parser._actions if not action.option_strings]
-    if given < len(places):
-        return places[given]
-    return places[-1] if places and places[-1].nargs == "+" else None
-
-
-def _names(command: str, action: argparse.Action, before: Sequence[str]) -> list[str]:
-    """Live names, of the cluster and namespace that the words so far choose."""
-    kinds = _LIVE.get(f"{command} {action.dest}") or _LIVE.get(action.dest)
-    if kinds is None or (action.dest == "name" and action.metavar != "NAME"):
-        return []
-    options = argparse.Namespace(
-        kubeconfig=_value(before, "--kubeconfig"),
-        context=_value(before, "--context"),
-        namespace=_value(before, "--namespace", "-n"),
-    )
-    return _quietly(lambda: anyio.run(_live_names, kinds, options))
-
-
-def _value(before: Sequence[str], *flags: str) -> str | None:
-    for flag, value in pairwise(before):
-        if flag in flags:
-            return value
-    return None
-
-
-async def _live_names(kinds: Sequence[str], options: argparse.Namespace) -> list[str]:
-    import msgspec  # noqa: PLC0415  # completing commands and flags must not wait for it
-
-    from moduledeploy.cli.access.connection import connect  # noqa: PLC0415  # as above
-    from moduledeploy.controllers import resources  # noqa: PLC0415  # as above
-    from moduledeploy.kube.resources import Resource  # noqa: PLC0415  # as above
-
-    known = {
-        "deployments": resources.MODULE_DEPLOYMENTS,
-        "replica_sets": resources.MODULE_REPLICA_SETS,
-        "modules": resources.MODULES,
-        "pods": resources.PODS,
-        "namespaces": Resource("", "v1", "namespaces", "Namespace", namespaced=False),
-    }
+    paths = _flag(ctx, "kubeconfig") or os.environ.get("KUBECONFIG") or "~/.kube/config"
     found: list[str] = []
-    with anyio.move_on_after(PATIENCE_S):
-        async with connect(options) as connection:
-            for kind in kinds:
-                resource = known[kind]
-                async for page in connection.lists(resource, connection.namespace if resource.namespaced else None):
-                    items = msgspec.json.decode(page)["items"] or []
-                    found.extend(str(item["metadata"]["name"]) for item in items)
-    return sorted(found)
+    for path in paths.split(os.pathsep):
+        try:
+            text = Path(path).expanduser().read_text(encoding="utf-8")
+            found.extend(str(item["name"]) for item in yaml.safe_load(text)["contexts"])
+        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+            continue
+    return [CompletionItem(name) for name in sorted(found) if name.startswith(incomplete)]
 
 
-def _quietly(ask: Callable[[], list[str]]) -> list[str]:
-    """No names where the cluster can't be asked: a shell shows no errors while somebody types."""
-    from moduledeploy.kube.errors import KubeError  # noqa: PLC0415  # only where a cluster is asked
-    from moduledeploy.runtime.log import configure_logging  # noqa: PLC0415  # as above
+class KubectlComplete(ShellComplete):
+    """The candidates as kubectl wants them of its plugin: each with its description after a tab, a directive at the end."""
 
-    configure_logging(level="error")
-    try:
-        return ask()
-    except (CliError, KubeError, OSError):
-        return []
+    name = "kubectl"
+    source_template = ""
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        """One line."""
+        return f"{item.value}\t{item.help}" if item.help else item.value
+
+    def lines(self, words: Sequence[str]) -> list[str]:
+        """The answer for these words, the last of which is being typed."""
+        *before, word = words or [""]
+        found = self.get_completions(before, word)
+        if any(item.type != "plain" for item in found):
+            return [_FILES]
+        return [*map(self.format_completion, found), _NO_FILES]
+
+
+def _flag(ctx: Context, name: str) -> str | None:
+    """What was given with the command, or before it."""
+    if (value := ctx.params.get(name)) is not None:
+        return str(value)
+    return _flag(ctx.parent, name) if ctx.parent is not None else None
+
+
+def _ask(ctx: Context, kinds: Sequence[str], labels: str = "") -> list[dict[str, Any]]:
+    from moduledeploy.cli.access.flags import Access  # noqa: PLC0415  # it offers what is here
+    from moduledeploy.cli.reading.names import named  # noqa: PLC0415  # completing commands and flags needs no cluster
+
+    access = Access(_flag(ctx, "kubeconfig"), _flag(ctx, "context"), _flag(ctx, "namespace"))
+    return named(access, kinds, labels)

@@ -1,9 +1,4 @@
-"""Show for each base Deployment how many module slots are used and free, and whether its rollouts can finish.
-
-Example:
-
-  moduledeploy capacity
-"""
+"""How many module slots of each base Deployment are used and free, and whether its rollouts can finish."""
 
 from __future__ import annotations
 
@@ -14,8 +9,7 @@ import attrs
 from rich.text import Text
 
 from moduledeploy.api.fields import DecodeError
-from moduledeploy.cli.access import flags
-from moduledeploy.cli.access.connection import connect, run
+from moduledeploy.cli.access.connection import run_connected
 from moduledeploy.cli.access.console import emit, say
 from moduledeploy.cli.access.exits import Exit
 from moduledeploy.cli.pictures.documents import documents
@@ -27,8 +21,8 @@ from moduledeploy.cli.reading.kinds import ReadDeployment
 from moduledeploy.controllers.facts import PoolKey
 
 if TYPE_CHECKING:
-    import argparse
-
+    from moduledeploy.cli.access.connection import Connection
+    from moduledeploy.cli.access.flags import Access
     from moduledeploy.controllers.cluster import Cluster, Stores
 
 
@@ -58,27 +52,19 @@ class Capacity:
     rollouts: tuple[RolloutCapacity, ...]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `capacity`."""
-    parser.add_argument("-A", "--all-namespaces", action="store_true", help="all namespaces")
-    flags.add_output_flag(parser, "table")
-    flags.add_cluster_flags(parser)
-
-
-def main(options: argparse.Namespace) -> int:
+def show_capacity(access: Access, *, all_namespaces: bool, output: str) -> int:
     """Print it; 1 where a rollout can't finish."""
-    return run(_capacity, options)
 
+    async def show(connection: Connection) -> int:
+        stores = await read_stores(connection, None if all_namespaces else connection.namespace)
+        found = capacities(stores, time.time())
+        if output != "table":
+            emit(documents("Capacity", found), output)
+        else:
+            say(_lines(found))
+        return Exit.REACHED if all(rollout.can_finish for item in found for rollout in item.rollouts) else Exit.FAILED
 
-async def _capacity(options: argparse.Namespace) -> int:
-    async with connect(options) as connection:
-        stores = await read_stores(connection, None if options.all_namespaces else connection.namespace)
-    found = capacities(stores, time.time())
-    if options.output != "table":
-        emit(documents("Capacity", found), options.output)
-    else:
-        say(_lines(found))
-    return Exit.REACHED if all(rollout.can_finish for item in found for rollout in item.rollouts) else Exit.FAILED
+    return run_connected(access, show)
 
 
 def capacities(stores: Stores, now: float) -> list[Capacity]:

@@ -1,9 +1,4 @@
-"""Confirm that a batch is good: the next one begins. Confirming twice does no harm; a batch not yet reached is refused.
-
-Example:
-
-  moduledeploy confirm orders --batch 1
-"""
+"""Confirm a batch; the note of who did it goes into the same write."""
 
 from __future__ import annotations
 
@@ -14,8 +9,7 @@ import msgspec
 
 from moduledeploy.api import names
 from moduledeploy.api.status import Progress
-from moduledeploy.cli.access import flags
-from moduledeploy.cli.access.connection import changing, connect, run
+from moduledeploy.cli.access.connection import run_change
 from moduledeploy.cli.access.console import say
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.pictures.standing import Note, noted_confirmations
@@ -27,49 +21,34 @@ from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS
 from moduledeploy.rollout.gate import token
 
 if TYPE_CHECKING:
-    import argparse
-
     from moduledeploy.api.status import Release
     from moduledeploy.cli.access.connection import Connection
+    from moduledeploy.cli.access.flags import Access
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `confirm`."""
-    parser.add_argument("name", metavar="NAME", help="the ModuleDeployment")
-    parser.add_argument("--batch", type=int, required=True, metavar="K", help="the batch that is good, counted from 1")
-    parser.add_argument("--revision", metavar="R", help="only if this revision (number or name) is the one rolled out")
-    flags.add_cluster_flags(parser)
-
-
-def main(options: argparse.Namespace) -> int:
+def confirm(access: Access, *, name: str, batch: int, revision: str | None) -> int:
     """Confirm; 0 also where it was confirmed already, 1 where it can't be, 5 where another revision is rolled out."""
-    return run(_confirm, options)
+    return run_change(access, lambda connection: _try(connection, name, batch, revision))
 
 
-async def _confirm(options: argparse.Namespace) -> int:
-    async with connect(options) as connection:
-        return await changing(lambda: _try(connection, options))
-
-
-async def _try(connection: Connection, options: argparse.Namespace) -> int:
-    one = await read_one(connection, options.name)
+async def _try(connection: Connection, name: str, batch: int, revision: str | None) -> int:
+    one = await read_one(connection, name)
     stores = await read_stores(connection, connection.namespace, ("replica_sets",))
-    release = _rollout(one, options.name)
-    if options.revision:
-        wanted, _ = find_revision(stores, one.deployment, options.revision)
+    release = _rollout(one, name)
+    if revision:
+        wanted, _ = find_revision(stores, one.deployment, revision)
         if wanted.name != release.revision:
             raise CliError(
-                f"{options.name} rolls out {release.revision} now, not {wanted.name}; nothing was confirmed",
-                Exit.SUPERSEDED,
+                f"{name} rolls out {release.revision} now, not {wanted.name}; nothing was confirmed", Exit.SUPERSEDED
             )
-    if is_confirmed(one, release, options.batch):
-        say([f"batch {options.batch} of {options.name} is already confirmed"])
+    if is_confirmed(one, release, batch):
+        say([f"batch {batch} of {name} is already confirmed"])
         return Exit.REACHED
-    if reason := why_not(one, release, options.batch):
-        raise CliError(f"batch {options.batch} of {options.name} can't be confirmed: {reason}")
+    if reason := why_not(one, release, batch):
+        raise CliError(f"batch {batch} of {name} can't be confirmed: {reason}")
     kept = {made.name for made, _ in revisions_of(stores, one.deployment)} | {release.revision}
-    await connection.patch(MODULE_DEPLOYMENTS, options.name, await _body(connection, one, release, kept))
-    say([f"batch {options.batch} of {len(release.batches)} of {options.name} confirmed"])
+    await connection.patch(MODULE_DEPLOYMENTS, name, await _body(connection, one, release, kept))
+    say([f"batch {batch} of {len(release.batches)} of {name} confirmed"])
     return Exit.REACHED
 
 

@@ -1,28 +1,13 @@
-"""One simulated Arklet, until SIGTERM or SIGINT. Example:
-
-moduledeploy devarklet --address 127.0.0.1:1238
-"""
+"""One simulated Arklet."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import anyio
 
 from moduledeploy.devcluster.arklet.process import run_arklet
 
-if TYPE_CHECKING:
-    import argparse
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `devarklet`."""
-    parser.add_argument(
-        "--address", default="127.0.0.1:1238", metavar="IP:PORT", help="loopback only (default: %(default)s)"
-    )
-
-
-def main(options: argparse.Namespace) -> int:
+def serve_arklet(address: str) -> int:
     """Run until a signal comes."""
-    anyio.run(run_arklet, options.address)
+    anyio.run(run_arklet, address)
     return 0

@@ -1,9 +1,4 @@
-"""Show one rollout as a tree: revisions, batches, the module on each base, what is awaited and what moves it on.
-
-Example:
-
-  moduledeploy get orders -w
-"""
+"""One rollout as a tree, once or live."""
 
 from __future__ import annotations
 
@@ -14,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from rich.console import Group
 
-from moduledeploy.cli.access import flags
-from moduledeploy.cli.access.connection import connect, run
+from moduledeploy.cli.access.connection import run_connected
 from moduledeploy.cli.access.console import console, emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.pictures.documents import document
@@ -25,47 +19,36 @@ from moduledeploy.cli.reading.cluster import read_stores, view_of
 from moduledeploy.cli.reading.family import read_family
 
 if TYPE_CHECKING:
-    import argparse
-
     from moduledeploy.cli.access.connection import Connection
+    from moduledeploy.cli.access.flags import Access
     from moduledeploy.controllers.cluster import Cluster
 
 FRAME_S: Final = 0.15  # changes come in bursts; more pictures a second than this only flicker
 AGES_S: Final = 1.0
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `get`."""
-    parser.add_argument("name", metavar="NAME", help="the ModuleDeployment")
-    parser.add_argument("--all", action="store_true", help="every replica, however many there are")
-    flags.add_watch_flag(parser)
-    flags.add_output_flag(parser, "tree")
-    flags.add_cluster_flags(parser)
+def get(access: Access, *, name: str, everything: bool, watch: bool, output: str) -> int:
+    """Show it; 6 where there is none of that name. `everything` lists every replica."""
 
-
-def main(options: argparse.Namespace) -> int:
-    """Show it; 6 where there is none of that name."""
-    return run(_get, options)
-
-
-async def _get(options: argparse.Namespace) -> int:
-    async with connect(options) as connection:
-        if options.watch and options.output == "tree":
-            return await _follow(connection, options)
+    async def show(connection: Connection) -> int:
+        if watch and output == "tree":
+            return await _follow(connection, name, everything=everything)
         cluster = view_of(await read_stores(connection, connection.namespace))
-        picture = _picture(cluster, connection.namespace, options.name)
-        if options.output == "tree":
-            say(rollout_tree(picture, width=console().width, everything=options.all))
+        picture = _picture(cluster, connection.namespace, name)
+        if output == "tree":
+            say(rollout_tree(picture, width=console().width, everything=everything))
         else:
-            emit(document("Rollout", picture), options.output)
+            emit(document("Rollout", picture), output)
         return Exit.REACHED
+
+    return run_connected(access, show)
 
 
 def _picture(cluster: Cluster, namespace: str, name: str) -> RolloutPicture:
     return rollout_picture(read_family(cluster, namespace, name), time.time())
 
 
-async def _follow(connection: Connection, options: argparse.Namespace) -> int:
+async def _follow(connection: Connection, name: str, *, everything: bool) -> int:
     """A live picture on a terminal; elsewhere the picture anew whenever more than ages changed."""
     from rich.live import Live as Screen  # noqa: PLC0415  # only who watches pays for it
 
@@ -73,14 +56,14 @@ async def _follow(connection: Connection, options: argparse.Namespace) -> int:
 
     out, shown = console(), ""
     async with watching(connection, connection.namespace) as live:
-        look = partial(_picture, live.cluster, connection.namespace, options.name)
+        look = partial(_picture, live.cluster, connection.namespace, name)
         look()  # a name that isn't there is said before anything is drawn
         with Screen(console=out, auto_refresh=False, vertical_overflow="crop") as screen:
             while True:
                 try:
-                    lines = rollout_tree(look(), width=out.width, everything=options.all, foot_first=out.is_terminal)
+                    lines = rollout_tree(look(), width=out.width, everything=everything, foot_first=out.is_terminal)
                 except CliError as error:
-                    raise CliError(f"{options.name} is gone", Exit.NOT_FOUND) from error
+                    raise CliError(f"{name} is gone", Exit.NOT_FOUND) from error
                 if out.is_terminal:
                     trouble = [f"(not up to date: {live.trouble})"] if live.trouble else []
                     screen.update(Group(*lines, *trouble), refresh=True)

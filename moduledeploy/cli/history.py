@@ -1,9 +1,4 @@
-"""Show the revisions: what was deployed when, how it ended, how long it took and who confirmed which batch.
-
-Outcomes and times of older revisions come from Events, which a cluster keeps for a while only. Example:
-
-  moduledeploy history orders
-"""
+"""The revisions: what was deployed when, how it ended, how long it took and who confirmed which batch."""
 
 from __future__ import annotations
 
@@ -13,8 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from moduledeploy.api.times import encode_time
-from moduledeploy.cli.access import flags
-from moduledeploy.cli.access.connection import connect, run
+from moduledeploy.cli.access.connection import run_connected
 from moduledeploy.cli.access.console import emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.pictures.documents import document, documents
@@ -27,36 +21,28 @@ from moduledeploy.cli.reading.one import read_one
 from moduledeploy.cli.reading.revisions import revisions_of
 
 if TYPE_CHECKING:
-    import argparse
+    from moduledeploy.cli.access.connection import Connection
+    from moduledeploy.cli.access.flags import Access
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `history`."""
-    parser.add_argument("name", metavar="NAME", help="the ModuleDeployment")
-    parser.add_argument("--revision", metavar="R", help="everything about one revision (number or name)")
-    flags.add_output_flag(parser, "table")
-    flags.add_cluster_flags(parser)
-
-
-def main(options: argparse.Namespace) -> int:
+def show_history(access: Access, *, name: str, revision: str | None, output: str) -> int:
     """Print the table, or one revision."""
-    return run(_history, options)
 
-
-async def _history(options: argparse.Namespace) -> int:
-    async with connect(options) as connection:
-        one = await read_one(connection, options.name)
+    async def show(connection: Connection) -> int:
+        one = await read_one(connection, name)
         stores = await read_stores(connection, connection.namespace, ("replica_sets",))
-        events = await read_events(connection, options.name, one.deployment.metadata.uid)
-    entries = history(one, [made for made, _ in revisions_of(stores, one.deployment)], events)
-    if options.revision:
-        _show_one(entries, options)
-    elif options.output != "table":
-        emit(documents("Revision", entries), options.output)
-    else:
-        head = ("REVISION", "VERSION", "OUTCOME", "STARTED", "TOOK", "CONFIRMED", "CHANGE-CAUSE")
-        say(table(head, [_row(entry, time.time()) for entry in entries]))
-    return Exit.REACHED
+        events = await read_events(connection, name, one.deployment.metadata.uid)
+        entries = history(one, [made for made, _ in revisions_of(stores, one.deployment)], events)
+        if revision:
+            _show_one(_find(entries, name, revision), output)
+        elif output != "table":
+            emit(documents("Revision", entries), output)
+        else:
+            head = ("REVISION", "VERSION", "OUTCOME", "STARTED", "TOOK", "CONFIRMED", "CHANGE-CAUSE")
+            say(table(head, [_row(entry, time.time()) for entry in entries]))
+        return Exit.REACHED
+
+    return run_connected(access, show)
 
 
 def _row(entry: HistoryEntry, now: float) -> tuple[str | Text, ...]:
@@ -73,13 +59,17 @@ def _row(entry: HistoryEntry, now: float) -> tuple[str | Text, ...]:
     )
 
 
-def _show_one(entries: list[HistoryEntry], options: argparse.Namespace) -> None:
-    entry = next((item for item in entries if options.revision in (str(item.revision), item.name)), None)
+def _find(entries: list[HistoryEntry], name: str, revision: str) -> HistoryEntry:
+    entry = next((item for item in entries if revision in (str(item.revision), item.name)), None)
     if entry is None:
         there = ", ".join(str(item.revision) for item in entries) or "none"
-        raise CliError(f"{options.name} has no revision {options.revision}; there are: {there}", Exit.NOT_FOUND)
-    if options.output != "table":
-        emit(document("Revision", entry), options.output)
+        raise CliError(f"{name} has no revision {revision}; there are: {there}", Exit.NOT_FOUND)
+    return entry
+
+
+def _show_one(entry: HistoryEntry, output: str) -> None:
+    if output != "table":
+        emit(document("Revision", entry), output)
         return
     lines = [
         f"revision {entry.revision}, {entry.name}{', the one asked for now' if entry.is_current else ''}",

@@ -1,9 +1,4 @@
-"""List the rollouts of a namespace, or of all.
-
-Example:
-
-  moduledeploy list -A -w
-"""
+"""The rollouts of a namespace, or of all, as a table, once or live."""
 
 from __future__ import annotations
 
@@ -11,11 +6,11 @@ import time
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import attrs
 from rich.console import Group
 from rich.text import Text
 
-from moduledeploy.cli.access import flags
-from moduledeploy.cli.access.connection import connect, run
+from moduledeploy.cli.access.connection import run_connected
 from moduledeploy.cli.access.console import console, emit, say
 from moduledeploy.cli.access.exits import Exit
 from moduledeploy.cli.pictures.documents import documents
@@ -26,11 +21,11 @@ from moduledeploy.cli.reading.deployments import read_deployments
 from moduledeploy.cli.reading.kinds import ReadDeployment
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable, Sequence
 
     from moduledeploy.api.kinds import ModuleDeployment
     from moduledeploy.cli.access.connection import Connection
+    from moduledeploy.cli.access.flags import Access
 
 READ: Final = ("deployments",)
 FRAME_S: Final = 0.2
@@ -38,32 +33,35 @@ AGES_S: Final = 1.0
 HEAD: Final = ("NAME", "MODULE", "VERSION", "STATUS", "BATCH", "DESIRED", "UPDATED", "AVAILABLE", "AGE", "MESSAGE")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `list`."""
-    flags.add_range_flags(parser)
-    flags.add_watch_flag(parser)
-    flags.add_output_flag(parser, "table")
-    flags.add_cluster_flags(parser)
+@attrs.frozen(kw_only=True)
+class Range:
+    """Which rollouts are listed; `output` is table, json or yaml."""
+
+    all_namespaces: bool
+    selector: str
+    output: str
 
 
-def main(options: argparse.Namespace) -> int:
+def list_rollouts(access: Access, range_: Range, *, watch: bool) -> int:
     """Print the table."""
-    return run(_list, options)
+
+    async def show(connection: Connection) -> int:
+        namespace = None if range_.all_namespaces else connection.namespace
+        if watch and range_.output == "table":
+            return await _follow(connection, namespace, range_)
+        _show(_rows(await read_deployments(connection, namespace, range_.selector)), namespace, range_)
+        return Exit.REACHED
+
+    return run_connected(access, show)
 
 
-async def _list(options: argparse.Namespace) -> int:
-    async with connect(options) as connection:
-        namespace = None if options.all_namespaces else connection.namespace
-        if options.watch and options.output == "table":
-            return await _follow(connection, namespace, options)
-        rows = _rows(await read_deployments(connection, namespace, options.selector))
-        if options.output != "table":
-            emit(documents("RolloutSummary", rows), options.output)
-        elif rows:
-            say(_table(rows, with_namespace=options.all_namespaces))
-        else:
-            say([f"no ModuleDeployments {'anywhere' if namespace is None else f'in namespace {namespace}'}"])
-    return Exit.REACHED
+def _show(rows: list[DeploymentRow], namespace: str | None, range_: Range) -> None:
+    if range_.output != "table":
+        emit(documents("RolloutSummary", rows), range_.output)
+    elif rows:
+        say(_table(rows, with_namespace=namespace is None))
+    else:
+        say([f"no ModuleDeployments {'anywhere' if namespace is None else f'in namespace {namespace}'}"])
 
 
 def _rows(found: Iterable[ModuleDeployment]) -> list[DeploymentRow]:
@@ -86,7 +84,7 @@ def _cells(row: DeploymentRow) -> tuple[str | Text, ...]:
     return (row.name, row.module, row.version, status, batch, *counts, age(row.age_s), row.message)
 
 
-async def _follow(connection: Connection, namespace: str | None, options: argparse.Namespace) -> int:
+async def _follow(connection: Connection, namespace: str | None, range_: Range) -> int:
     """The table live on a terminal; elsewhere a line for every row that changed."""
     from rich.live import Live as Screen  # noqa: PLC0415  # only who watches pays for it
 
@@ -94,18 +92,18 @@ async def _follow(connection: Connection, namespace: str | None, options: argpar
 
     out = console()
     shown: dict[tuple[str, str], DeploymentRow] = {}
-    async with watching(connection, namespace, READ, options.selector) as live:
+    async with watching(connection, namespace, READ, range_.selector) as live:
         with Screen(console=out, auto_refresh=False, vertical_overflow="crop") as screen:
             while True:
                 rows = _rows(live.cluster.stores.deployments.values())
                 if out.is_terminal:
                     lines = (
-                        _table(rows, with_namespace=options.all_namespaces) if rows else [Text("no ModuleDeployments")]
+                        _table(rows, with_namespace=range_.all_namespaces) if rows else [Text("no ModuleDeployments")]
                     )
                     screen.update(Group(*lines), refresh=True)
                 else:
                     fresh = [row for row in rows if not row.equals(shown.get((row.namespace, row.name)))]
-                    say(_table(fresh, with_namespace=options.all_namespaces)[bool(shown) :] if fresh else [])
+                    say(_table(fresh, with_namespace=range_.all_namespaces)[bool(shown) :] if fresh else [])
                     shown = {(row.namespace, row.name): row for row in rows}
                 await anyio.sleep(FRAME_S)
                 await live.wait_changed(AGES_S)

@@ -1,42 +1,24 @@
-"""Hold a rollout: nothing more is replaced until `resume`. Repair, scaling and deletion go on. Pausing twice does no harm.
-
-Example:
-
-  moduledeploy pause orders
-"""
+"""Hold a rollout, by a pause that is a person's."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from moduledeploy.api import names
-from moduledeploy.cli.access import flags
-from moduledeploy.cli.access.connection import changing, connect, run
+from moduledeploy.cli.access.connection import run_change
 from moduledeploy.cli.access.console import say
 from moduledeploy.cli.access.exits import Exit
 from moduledeploy.cli.reading.one import read_one
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS
 
 if TYPE_CHECKING:
-    import argparse
-
     from moduledeploy.cli.access.connection import Connection
+    from moduledeploy.cli.access.flags import Access
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `pause`."""
-    parser.add_argument("name", metavar="NAME", help="the ModuleDeployment")
-    flags.add_cluster_flags(parser)
-
-
-def main(options: argparse.Namespace) -> int:
-    """Pause it."""
-    return run(_pause, options)
-
-
-async def _pause(options: argparse.Namespace) -> int:
-    async with connect(options) as connection:
-        return await changing(lambda: _try(connection, options.name))
+def pause(access: Access, *, name: str) -> int:
+    """Pause it; pausing twice does no harm."""
+    return run_change(access, lambda connection: _try(connection, name))
 
 
 async def _try(connection: Connection, name: str) -> int:

@@ -1,19 +1,13 @@
-"""Show what a rollout will do, before it does it: every batch with its bases, what is done on each, where it waits.
-
-It reads a cluster, or a snapshot of one made by `kubectl get mddeploy,mdrs,md,pods,deploy,rs -o yaml`, and writes nothing.
-The controller plans by the same code. Examples:
-
-  moduledeploy plan -f orders-v2.yaml
-  moduledeploy plan orders --set version=2.0.0 --snapshot cluster.yaml
-"""
+"""What a rollout will do, before it does it: every batch with its bases, what is done on each, where it waits."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
+import attrs
+
 from moduledeploy.api.decode import decode_deployment_spec
-from moduledeploy.cli.access import flags
 from moduledeploy.cli.access.connection import connect, run
 from moduledeploy.cli.access.console import emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
@@ -24,51 +18,46 @@ from moduledeploy.cli.reading.future import forecast, merged, with_spec
 from moduledeploy.cli.reading.kinds import ReadDeployment
 from moduledeploy.cli.reading.manifests import read_objects
 from moduledeploy.cli.reading.snapshot import deployments_of, stores_of
-from moduledeploy.cli.set import assignment, complete
+from moduledeploy.cli.set import complete
 from moduledeploy.kube.resources import ObjectKey
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Mapping
 
+    from moduledeploy.cli.access.flags import Access
     from moduledeploy.cli.pictures.forecast import Forecast
     from moduledeploy.controllers.cluster import Stores
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `plan`."""
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("name", nargs="?", metavar="NAME", help="a ModuleDeployment of the cluster")
-    which.add_argument(
-        "-f", "--filename", metavar="FILE", help="manifests to plan as if they were applied; - is standard input"
-    )
-    parser.add_argument(
-        "--set", action="append", type=assignment, default=[], dest="fields", metavar="FIELD=VALUE", help="as in `set`"
-    )
-    parser.add_argument("--snapshot", metavar="FILE", help="read this instead of a cluster")
-    flags.add_output_flag(parser)
-    flags.add_cluster_flags(parser)
+@attrs.frozen(kw_only=True)
+class Subject:
+    """What is planned: a ModuleDeployment of the cluster, or those of a manifest, with fields of their module changed."""
+
+    name: str | None = None
+    filename: str | None = None
+    fields: Mapping[str, str] = {}
 
 
-def main(options: argparse.Namespace) -> int:
+def show_plans(access: Access, subject: Subject, *, snapshot: str | None, output: str) -> int:
     """Print the plans; 1 where one doesn't complete."""
-    return run(_plan, options)
+
+    async def show() -> int:
+        stores, namespace = await read_cluster(access, snapshot)
+        found = [forecast(stores, item, time.time()) for item in _asked(stores, namespace, subject)]
+        _show(found, output)
+        return Exit.REACHED if all(item.completes for item in found) else Exit.FAILED
+
+    return run(show)
 
 
-async def _plan(options: argparse.Namespace) -> int:
-    stores, namespace = await read_cluster(options)
-    found = [forecast(stores, item, time.time()) for item in _asked(stores, namespace, options)]
-    show(found, options)
-    return Exit.REACHED if all(item.completes for item in found) else Exit.FAILED
-
-
-async def read_cluster(options: argparse.Namespace) -> tuple[Stores, str]:
+async def read_cluster(access: Access, snapshot: str | None) -> tuple[Stores, str]:
     """The snapshot, or the cluster, and the namespace that is meant. Raises CliError."""
-    if options.snapshot:
-        objects = read_objects(options.snapshot)
+    if snapshot:
+        objects = read_objects(snapshot)
         first = next((item["metadata"].get("namespace") for item in objects if item.get("metadata")), None)
-        namespace = options.namespace or first or "default"
+        namespace = access.namespace or first or "default"
         return stores_of(objects, namespace), namespace
-    async with connect(options) as connection:
+    async with connect(access) as connection:
         return await read_stores(connection, connection.namespace), connection.namespace
 
 
@@ -78,21 +67,18 @@ def live_one(stores: Stores, namespace: str, name: str) -> ReadDeployment | None
     return found if isinstance(found, ReadDeployment) else None
 
 
-def _asked(stores: Stores, namespace: str, options: argparse.Namespace) -> list[ReadDeployment]:
-    if options.filename:
-        wanted = deployments_of(read_objects(options.filename), namespace)
-        if not wanted:
-            raise CliError(f"{options.filename} has no ModuleDeployment", Exit.USAGE)
+def _asked(stores: Stores, namespace: str, subject: Subject) -> list[ReadDeployment]:
+    if subject.filename:
+        found = deployments_of(read_objects(subject.filename), namespace)
+        if not found:
+            raise CliError(f"{subject.filename} has no ModuleDeployment", Exit.USAGE)
+        wanted = [merged(live_one(stores, item.metadata.namespace, item.metadata.name), item) for item in found]
     else:
-        found = live_one(stores, namespace, options.name)
-        if found is None:
-            raise CliError(f"no ModuleDeployment {options.name} in namespace {namespace}", Exit.NOT_FOUND)
-        wanted = [found]
-    with_live = [
-        item if not options.filename else merged(live_one(stores, item.metadata.namespace, item.metadata.name), item)
-        for item in wanted
-    ]
-    return [_with_fields(item, dict(options.fields)) for item in with_live]
+        live = live_one(stores, namespace, subject.name or "")
+        if live is None:
+            raise CliError(f"no ModuleDeployment {subject.name} in namespace {namespace}", Exit.NOT_FOUND)
+        wanted = [live]
+    return [_with_fields(item, dict(subject.fields)) for item in wanted]
 
 
 def _with_fields(deployment: ReadDeployment, fields: dict[str, str]) -> ReadDeployment:
@@ -103,12 +89,12 @@ def _with_fields(deployment: ReadDeployment, fields: dict[str, str]) -> ReadDepl
     return with_spec(deployment, template={**template, "spec": {**template["spec"], "module": module}})
 
 
-def show(found: list[Forecast], options: argparse.Namespace) -> None:
+def _show(found: list[Forecast], output: str) -> None:
     """One document, or a list of them; or text."""
-    if options.output == "text":
+    if output == "text":
         for number, item in enumerate(found):
             say([*([""] if number else []), *forecast_text(item)])
     elif len(found) == 1:
-        emit(document("Plan", found[0]), options.output)
+        emit(document("Plan", found[0]), output)
     else:
-        emit(documents("Plan", list(found)), options.output)
+        emit(documents("Plan", list(found)), output)

@@ -1,42 +1,24 @@
-"""End a pause that a person made. A batch that waits for confirmation is not confirmed by it.
-
-Example:
-
-  moduledeploy resume orders
-"""
+"""End a pause that a person made."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from moduledeploy.api import names
-from moduledeploy.cli.access import flags
-from moduledeploy.cli.access.connection import changing, connect, run
+from moduledeploy.cli.access.connection import run_change
 from moduledeploy.cli.access.console import say
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.reading.one import read_one
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS
 
 if TYPE_CHECKING:
-    import argparse
-
     from moduledeploy.cli.access.connection import Connection
+    from moduledeploy.cli.access.flags import Access
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `resume`."""
-    parser.add_argument("name", metavar="NAME", help="the ModuleDeployment")
-    flags.add_cluster_flags(parser)
-
-
-def main(options: argparse.Namespace) -> int:
+def resume(access: Access, *, name: str) -> int:
     """End the pause; 3 where it isn't a person's but waits for a confirmation."""
-    return run(_resume, options)
-
-
-async def _resume(options: argparse.Namespace) -> int:
-    async with connect(options) as connection:
-        return await changing(lambda: _try(connection, options.name))
+    return run_change(access, lambda connection: _try(connection, name))
 
 
 async def _try(connection: Connection, name: str) -> int:

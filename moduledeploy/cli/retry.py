@@ -1,9 +1,4 @@
-"""Lift the decision that a failed rollout stands under: what failed is tried anew.
-
-Example:
-
-  moduledeploy retry orders
-"""
+"""Lift the decision that a failed rollout stands under."""
 
 from __future__ import annotations
 
@@ -12,33 +7,20 @@ from typing import TYPE_CHECKING
 
 from moduledeploy.api import names
 from moduledeploy.api.times import encode_time
-from moduledeploy.cli.access import flags
-from moduledeploy.cli.access.connection import changing, connect, run
+from moduledeploy.cli.access.connection import run_change
 from moduledeploy.cli.access.console import say
 from moduledeploy.cli.access.exits import Exit
 from moduledeploy.cli.reading.one import read_one
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS
 
 if TYPE_CHECKING:
-    import argparse
-
     from moduledeploy.cli.access.connection import Connection
+    from moduledeploy.cli.access.flags import Access
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `retry`."""
-    parser.add_argument("name", metavar="NAME", help="the ModuleDeployment")
-    flags.add_cluster_flags(parser)
-
-
-def main(options: argparse.Namespace) -> int:
+def retry(access: Access, *, name: str) -> int:
     """Set the annotation; 0 also where nothing has failed."""
-    return run(_retry, options)
-
-
-async def _retry(options: argparse.Namespace) -> int:
-    async with connect(options) as connection:
-        return await changing(lambda: _try(connection, options.name))
+    return run_change(access, lambda connection: _try(connection, name))
 
 
 async def _try(connection: Connection, name: str) -> int:

@@ -1,71 +1,41 @@
-"""Change what is deployed: a new revision. Where only the version is given, the old version in the url is replaced by it.
-
-Example:
-
-  moduledeploy set orders version=2.0.0 url=https://repo.example.com/orders-2.0.0-ark-biz.jar
-"""
+"""Change what is deployed: a new revision."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from moduledeploy.cli.access import flags
-from moduledeploy.cli.access.connection import changing, connect, run
+from moduledeploy.cli.access.connection import run_change
 from moduledeploy.cli.access.console import say
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.reading.one import read_one
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS
 
 if TYPE_CHECKING:
-    import argparse
-
     from moduledeploy.api.kinds import ModuleSource
     from moduledeploy.cli.access.connection import Connection
-
-FIELDS: Final = ("version", "url", "md5", "type")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `set`."""
-    parser.add_argument("name", metavar="NAME", help="the ModuleDeployment")
-    parser.add_argument("fields", nargs="+", type=assignment, metavar="FIELD=VALUE", help=f"one of {', '.join(FIELDS)}")
-    parser.add_argument("--dry-run", action="store_true", help="let the server check it, and change nothing")
-    flags.add_cluster_flags(parser)
+    from moduledeploy.cli.access.flags import Access
 
 
-def assignment(text: str) -> tuple[str, str]:
-    """field=value. Raises ValueError."""
-    field, equals, value = text.partition("=")
-    if not equals or field not in FIELDS:
-        raise ValueError(text)
-    return field, value
+def set_fields(access: Access, *, name: str, fields: dict[str, str], dry_run: bool) -> int:
+    """Write the fields of the template's module; the url follows a new version where it names the old one."""
+    return run_change(access, lambda connection: _try(connection, name, fields, dry_run=dry_run))
 
 
-def main(options: argparse.Namespace) -> int:
-    """Write the fields of the template's module."""
-    return run(_set, options)
-
-
-async def _set(options: argparse.Namespace) -> int:
-    async with connect(options) as connection:
-        return await changing(lambda: _try(connection, options))
-
-
-async def _try(connection: Connection, options: argparse.Namespace) -> int:
-    one = await read_one(connection, options.name)
+async def _try(connection: Connection, name: str, fields: dict[str, str], *, dry_run: bool) -> int:
+    one = await read_one(connection, name)
     source = one.spec.template.module
-    asked = complete(dict(options.fields), source)
+    asked = complete(fields, source)
     changed = {field: value for field, value in asked.items() if getattr(source, field) != value}
     if not changed:
-        say([f"{options.name} has that already"])
+        say([f"{name} has that already"])
         return Exit.REACHED
     body = {
         "metadata": {"resourceVersion": one.version},
         "spec": {"template": {"spec": {"module": {field: value or None for field, value in changed.items()}}}},
     }
-    await connection.patch(MODULE_DEPLOYMENTS, options.name, body, dry_run=options.dry_run)
-    done = "would get" if options.dry_run else "gets"
-    say([f"{options.name} {done} {', '.join(f'{field} {value}' for field, value in sorted(changed.items()))}"])
+    await connection.patch(MODULE_DEPLOYMENTS, name, body, dry_run=dry_run)
+    done = "would get" if dry_run else "gets"
+    say([f"{name} {done} {', '.join(f'{field} {value}' for field, value in sorted(changed.items()))}"])
     return Exit.REACHED
 
 

@@ -1,24 +1,17 @@
-"""Say where a rollout stands, one line per change, and tell pipelines by the exit status.
-
-0 reached, 1 failed, 2 not understood, 3 stopped at a gate, 4 not reached in time, 5 another revision came, 6 not found.
-Without -w and --timeout it looks once; what is still under way then is 4. Example:
-
-  moduledeploy status orders -w --timeout 10m || echo "look at it: $?"
-"""
+"""Where a rollout stands, one line per change, and how it ended by the exit status."""
 
 from __future__ import annotations
 
-import argparse
 import time
 from typing import TYPE_CHECKING, Final
 
 import anyio
 import attrs
 
-from moduledeploy.cli.access import flags
-from moduledeploy.cli.access.connection import connect, run
+from moduledeploy.cli.access.connection import run_connected
 from moduledeploy.cli.access.console import emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.access.flags import Goal
 from moduledeploy.cli.pictures.documents import document
 from moduledeploy.cli.pictures.rows import DeploymentRow, deployment_row
 from moduledeploy.cli.pictures.standing import Standing
@@ -30,73 +23,42 @@ from moduledeploy.kube.resources import ObjectKey
 if TYPE_CHECKING:
     from moduledeploy.api.spec import Template
     from moduledeploy.cli.access.connection import Connection
+    from moduledeploy.cli.access.flags import Access
     from moduledeploy.controllers.cluster import Stores
 
 READ: Final = ("deployments", "replica_sets")
 AGES_S: Final = 1.0
 
 
-@attrs.frozen
-class Goal:
-    """What is waited for: healthy, paused (a gate), or the end of a batch."""
+@attrs.frozen(kw_only=True)
+class Wish:
+    """What whoever asks waits for, and which revision alone is meant."""
 
-    word: str
-    batch: int = 0
-
-
-def goal(text: str) -> Goal:
-    """healthy, paused or batch=N. Raises ValueError."""
-    word, _, number = text.partition("=")
-    if word in ("healthy", "paused") and not number:
-        return Goal(word)
-    if word == "batch" and number.isdigit() and int(number) > 0:
-        return Goal(word, int(number))
-    raise ValueError(text)
+    until: Goal
+    revision: str | None
+    output: str
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `status`."""
-    parser.add_argument("name", metavar="NAME", help="the ModuleDeployment")
-    flags.add_watch_flag(parser)
-    parser.add_argument(
-        "--timeout", type=flags.duration, metavar="D", help="watch for at most this long (90s, 10m, 1h)"
-    )
-    parser.add_argument(
-        "--until",
-        type=goal,
-        default=Goal("healthy"),
-        metavar="WHAT",
-        help="healthy (default), paused, or batch=N: done",
-    )
-    parser.add_argument(
-        "--revision", metavar="R", help="only this revision (number or name): another one is exit status 5"
-    )
-    flags.add_output_flag(parser)
-    flags.add_cluster_flags(parser)
+def show_status(access: Access, wish: Wish, *, name: str, watch: bool, timeout: float | None) -> int:
+    """Print the lines; the exit status says how it ended. Looks once unless it watches; `timeout` 0 is no end."""
 
-
-def main(options: argparse.Namespace) -> int:
-    """Print the lines; the exit status says how it ended."""
-    return run(_status, options)
-
-
-async def _status(options: argparse.Namespace) -> int:
-    async with connect(options) as connection:
-        if options.watch or options.timeout:
-            return await _follow(connection, options)
+    async def show(connection: Connection) -> int:
+        look = _Look(name, wish, connection.namespace)
+        if watch or timeout is not None:
+            return await _follow(connection, look, timeout)
         stores = await read_stores(connection, connection.namespace, READ)
-        look = _Look(options, connection.namespace)
         row = look.at(stores)
         look.show(row)
         verdict = look.verdict(stores, row)
         return Exit.TIMEOUT if verdict is None else verdict
 
+    return run_connected(access, show)
 
-async def _follow(connection: Connection, options: argparse.Namespace) -> int:
+
+async def _follow(connection: Connection, look: _Look, timeout: float | None) -> int:  # noqa: ASYNC109  # a person's wish
     from moduledeploy.cli.reading.live import watching  # noqa: PLC0415  # only who watches pays for it
 
-    look = _Look(options, connection.namespace)
-    with anyio.move_on_after(options.timeout):
+    with anyio.move_on_after(timeout or None):
         async with watching(connection, connection.namespace, READ) as live:
             while True:
                 row = look.at(live.cluster.stores)
@@ -105,7 +67,7 @@ async def _follow(connection: Connection, options: argparse.Namespace) -> int:
                 if verdict is not None:
                     return verdict
                 await live.wait_changed(AGES_S)
-    raise CliError(f"{options.name}: not {_words(options.until)} within {options.timeout:g} s", Exit.TIMEOUT)
+    raise CliError(f"{look.name}: not {_words(look.wish.until)} within {timeout:g} s", Exit.TIMEOUT)
 
 
 def _words(wanted: Goal) -> str:
@@ -116,14 +78,15 @@ def _words(wanted: Goal) -> str:
 class _Look:
     """What was said already, and the name or revision that it is about."""
 
-    options: argparse.Namespace
+    name: str
+    wish: Wish
     namespace: str
     was_there: bool = False
     template: Template | None = None
     said: str = ""
 
     def _object(self, stores: Stores) -> ReadDeployment:
-        name = self.options.name
+        name = self.name
         found = stores.deployments.get(ObjectKey(self.namespace, name))
         if not isinstance(found, ReadDeployment):
             what = (
@@ -143,10 +106,10 @@ class _Look:
         line = f"{row.phase}{batch} - {row.message}"
         if line != self.said:
             self.said = line
-            if self.options.output == "text":
+            if self.wish.output == "text":
                 say([line])
             else:
-                emit(document("RolloutSummary", row), self.options.output)
+                emit(document("RolloutSummary", row), self.wish.output)
 
     def verdict(self, stores: Stores, row: DeploymentRow) -> Exit | None:
         """How it ends, None while it goes on."""
@@ -157,8 +120,8 @@ class _Look:
         if row.standing is Standing.FAILED:
             return Exit.FAILED
         if row.standing is Standing.HEALTHY:
-            return Exit.REACHED if self.options.until.word != "paused" else Exit.FAILED
-        wanted, release = self.options.until, status.release
+            return Exit.REACHED if self.wish.until.word != "paused" else Exit.FAILED
+        wanted, release = self.wish.until, status.release
         seen = release is not None and status.observed_generation >= deployment.metadata.generation
         if wanted.word == "batch" and release is not None and seen:
             done = release.current_batch > wanted.batch or (
@@ -173,8 +136,8 @@ class _Look:
     def _is_superseded(self, stores: Stores, deployment: ReadDeployment) -> bool:
         """The template isn't that of the revision asked for, or has changed since the first look."""
         template = template_of(deployment)
-        if self.options.revision:
-            wanted, _ = find_revision(stores, deployment, self.options.revision)
+        if self.wish.revision:
+            wanted, _ = find_revision(stores, deployment, self.wish.revision)
             return wanted.template != template
         self.template = self.template or template
         return self.template != template

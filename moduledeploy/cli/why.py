@@ -1,11 +1,4 @@
-"""Explain a ModuleDeployment, a Module or a base: what is waited for, and for each base what each filter says.
-
-Examples:
-
-  moduledeploy why orders
-  moduledeploy why orders-wl68jn4tzd-1b2c3d4e
-  moduledeploy why base-699849976c-2z6cc
-"""
+"""What a ModuleDeployment, a Module or a base waits for, and for each base what each filter says."""
 
 from __future__ import annotations
 
@@ -16,7 +9,6 @@ import attrs
 from rich.text import Text
 
 from moduledeploy.api.times import at
-from moduledeploy.cli.access import flags
 from moduledeploy.cli.access.connection import run
 from moduledeploy.cli.access.console import emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
@@ -32,42 +24,36 @@ from moduledeploy.controllers.facts import family_of
 from moduledeploy.kube.resources import ObjectKey
 
 if TYPE_CHECKING:
-    import argparse
-
     from moduledeploy.api.cluster import Pod
     from moduledeploy.api.kinds import Module
-    from moduledeploy.controllers.cluster import Cluster
+    from moduledeploy.cli.access.flags import Access
+    from moduledeploy.controllers.cluster import Cluster, Stores
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `why`."""
-    parser.add_argument("name", metavar="NAME", help="a ModuleDeployment, a Module, or a base pod")
-    parser.add_argument("--snapshot", metavar="FILE", help="read this instead of a cluster")
-    flags.add_output_flag(parser)
-    flags.add_cluster_flags(parser)
-
-
-def main(options: argparse.Namespace) -> int:
+def explain(access: Access, *, name: str, snapshot: str | None, output: str) -> int:
     """Explain it; 6 where nothing has that name."""
-    return run(_why, options)
+
+    async def show() -> int:
+        stores, namespace = await read_cluster(access, snapshot)
+        explanation, lines = _explained(stores, ObjectKey(namespace, name))
+        if output == "text":
+            say(lines)
+        else:
+            emit(document("Explanation", explanation), output)
+        return Exit.REACHED
+
+    return run(show)
 
 
-async def _why(options: argparse.Namespace) -> int:
-    stores, namespace = await read_cluster(options)
-    cluster, key = view_of(stores), ObjectKey(namespace, options.name)
-    if live_one(stores, namespace, options.name) is not None:
-        explanation, lines = _of_deployment(cluster, namespace, options.name)
-    elif (module := stores.modules.get(key)) is not None:
-        explanation, lines = _of_module(cluster, module)
-    elif (pod := stores.pods.get(key)) is not None:
-        explanation, lines = _of_base(cluster, pod)
-    else:
-        raise CliError(f"no ModuleDeployment, Module or pod {options.name} in namespace {namespace}", Exit.NOT_FOUND)
-    if options.output == "text":
-        say(lines)
-    else:
-        emit(document("Explanation", explanation), options.output)
-    return Exit.REACHED
+def _explained(stores: Stores, key: ObjectKey) -> tuple[Explanation, list[Text]]:
+    cluster, namespace, name = view_of(stores), key.namespace, key.name
+    if live_one(stores, namespace, name) is not None:
+        return _of_deployment(cluster, namespace, name)
+    if (module := stores.modules.get(key)) is not None:
+        return _of_module(cluster, module)
+    if (pod := stores.pods.get(key)) is not None:
+        return _of_base(cluster, pod)
+    raise CliError(f"no ModuleDeployment, Module or pod {name} in namespace {namespace}", Exit.NOT_FOUND)
 
 
 @attrs.frozen(kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -51,7 +52,7 @@ def call(capsys: pytest.CaptureFixture[str]) -> Iterator[Call]:
         capsys.readouterr()
         try:
             status = main(list(words))
-        except SystemExit as left:  # argparse leaves by this
+        except SystemExit as left:  # click leaves by this when a shell asked it for candidates
             status = int(left.code or 0)
         captured = capsys.readouterr()
         return Said(status, captured.out, captured.err)
@@ -60,6 +61,25 @@ def call(capsys: pytest.CaptureFixture[str]) -> Iterator[Call]:
     structlog.configure(**config)
     logging.getLogger().handlers = handlers
     logging.getLogger().setLevel(level)
+
+
+Complete = Callable[..., list[str]]
+
+
+@pytest.fixture
+def complete(call: Call, monkeypatch: pytest.MonkeyPatch) -> Complete:
+    """What the last of the words may become, asked for as a shell does; nothing else is printed."""
+
+    def completed(*words: str) -> list[str]:
+        monkeypatch.setenv("_MODULEDEPLOY_COMPLETE", "bash_complete")
+        monkeypatch.setenv("COMP_WORDS", shlex.join(["moduledeploy", *words[:-1]]) + " " + words[-1])
+        monkeypatch.setenv("COMP_CWORD", str(len(words)))
+        said = call()
+        monkeypatch.delenv("_MODULEDEPLOY_COMPLETE")
+        assert (said.status, said.err) == (0, "")
+        return [line.removeprefix("plain,") for line in said.out.splitlines() if line]
+
+    return completed
 
 
 @attrs.frozen

@@ -11,8 +11,8 @@ from threading import Thread
 
 import pytest
 
-from moduledeploy.cli import COMMANDS
-from tests.cli.conftest import MANIFESTS, Call
+from moduledeploy.cli.program import program
+from tests.cli.conftest import MANIFESTS, Call, Complete
 
 ROOT = MANIFESTS.parent
 
@@ -32,6 +32,7 @@ def loaded(code: str) -> set[str]:
         ["lint", "-f", str(MANIFESTS / "samples" / "orders-v1.yaml"), "-o", "json"],
         ["get", "--help"],
         ["plan", "--help"],
+        ["completion", "bash"],
     ],
 )
 def test_what_needs_no_cluster_loads_no_http(words: list[str]) -> None:
@@ -119,9 +120,7 @@ def test_no_kubeconfig_is_one_line_with_what_to_do(call: Call) -> None:
     assert "pass --kubeconfig" in said.err
 
 
-@pytest.mark.parametrize(
-    "command", [name for name in COMMANDS if name not in {"run", "demo", "devcluster", "devbases", "devarklet"}]
-)
+@pytest.mark.parametrize("command", list(program.commands))
 def test_every_command_has_help_with_an_example(call: Call, command: str) -> None:
     said = call(command, "--help")
 
@@ -137,15 +136,22 @@ def test_what_is_not_understood_is_2(call: Call, words: list[str]) -> None:
     assert call(*words).status == 2
 
 
-def test_commands_and_flags_are_completed_without_a_cluster(call: Call) -> None:
-    assert [line.split("\t")[0] for line in call("__complete", "con").out.splitlines()] == ["confirm"]
-    assert [line.split("\t")[0] for line in call("__complete", "confirm", "--b").out.splitlines()] == ["--batch"]
-    assert call("__complete", "get", "x", "-o", "").out.split() == ["tree", "json", "yaml"]
+def test_commands_flags_and_values_are_completed_without_a_cluster(complete: Complete) -> None:
+    assert complete("con") == ["confirm"]
+    assert complete("confirm", "--b") == ["--batch"]
+    assert complete("get", "x", "-o", "") == ["tree", "json", "yaml"]
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_each_shell_has_a_script(call: Call, shell: str) -> None:
-    assert "moduledeploy __complete" in call("completion", shell).out
+def test_contexts_are_completed_from_the_kubeconfig(complete: Complete, tmp_path: Path) -> None:
+    (tmp_path / "kubeconfig").write_text(KUBECONFIG.format(user="{}"))
+
+    assert complete("get", "--kubeconfig", str(tmp_path / "kubeconfig"), "--context", "") == ["c"]
+
+
+def test_flags_may_stand_before_the_command(call: Call, tmp_path: Path) -> None:
+    said = call("--kubeconfig", str(tmp_path / "none"), "list")
+
+    assert (said.status, str(tmp_path / "none") in said.err) == (2, True)
 
 
 class _Refuses(BaseHTTPRequestHandler):
@@ -182,10 +188,8 @@ def test_a_missing_right_names_verb_and_resource(call: Call, tmp_path: Path) -> 
     assert said.err.count("\n") == 1
 
 
-def test_completion_is_silent_without_a_cluster(call: Call, tmp_path: Path) -> None:
+def test_completion_is_silent_without_a_cluster(complete: Complete, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(KUBECONFIG.format(user="{}"))
 
-    said = call("__complete", "get", "--kubeconfig", str(kubeconfig), "")
-
-    assert (said.status, said.out, said.err) == (0, "", "")
+    assert complete("get", "--kubeconfig", str(kubeconfig), "") == []

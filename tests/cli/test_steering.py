@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from moduledeploy.cli.access.exits import Exit
-from tests.cli.conftest import BASES, MANIFESTS, Call, Cluster, Said
+from tests.cli.conftest import BASES, MANIFESTS, Call, Cluster, Complete, Said
 
 pytestmark = pytest.mark.slow
 
@@ -262,12 +262,22 @@ def test_the_plan_of_a_running_cluster_is_what_then_happens(rollout: Rollout) ->
     ]
 
 
-def test_live_names_are_completed(rollout: Rollout) -> None:
+def test_live_names_are_completed(rollout: Rollout, complete: Complete) -> None:
     rollout.apply()
+    config = ("--kubeconfig", str(rollout.cluster.kubeconfig))
 
-    said = rollout.call("__complete", "get", "--kubeconfig", str(rollout.cluster.kubeconfig), rollout.name[:3])
+    assert complete("get", *config, rollout.name[:3]) == [rollout.name]
+    assert complete(*config, "get", rollout.name[:3]) == [rollout.name]
+    assert "default" in complete("get", *config, "-n", "")
 
-    assert rollout.name in said.out.splitlines()
+
+def test_revisions_of_the_named_rollout_are_completed(rollout: Rollout, complete: Complete) -> None:
+    rollout.is_at_its_first_gate()
+
+    assert complete("undo", "--kubeconfig", str(rollout.cluster.kubeconfig), rollout.name, "--to-revision", "") == [
+        "1",
+        "2",
+    ]
 
 
 def test_a_name_that_is_not_there_is_not_found(rollout: Rollout) -> None:
@@ -282,7 +292,7 @@ def test_kubectl_finds_it_as_its_plugin_and_completes_it(rollout: Rollout, tmp_p
         ("kubectl-moduledeploy", "from moduledeploy.cli import main; sys.exit(main())"),
         (
             "kubectl_complete-moduledeploy",
-            "from moduledeploy.cli.candidates import complete_for_kubectl as c; sys.exit(c())",
+            "from moduledeploy.cli import complete_for_kubectl; sys.exit(complete_for_kubectl())",
         ),
     ):
         script = tmp_path / name
@@ -297,5 +307,5 @@ def test_kubectl_finds_it_as_its_plugin_and_completes_it(rollout: Rollout, tmp_p
         ).stdout
 
     assert rollout.name in kubectl("moduledeploy", "list")
-    assert kubectl("moduledeploy", "get", "--help").startswith("usage: kubectl moduledeploy get")
+    assert kubectl("moduledeploy", "get", "--help").startswith("Usage: kubectl moduledeploy get")
     assert rollout.name in kubectl("__complete", "moduledeploy", "get", "").splitlines()

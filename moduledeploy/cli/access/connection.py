@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -21,8 +20,7 @@ from moduledeploy.kube.errors import ApiError, Conflict, Forbidden, KubeError, N
 from moduledeploy.kube.resources import MERGE_PATCH, Resource
 
 if TYPE_CHECKING:
-    import argparse
-
+    from moduledeploy.cli.access.flags import Access
     from moduledeploy.kube.transport import Transport
 
 FIELD_MANAGER: Final = "moduledeploy-cli"
@@ -141,60 +139,74 @@ def _not_found(resource: Resource, path: str, error: ApiError) -> str:
 
 
 @asynccontextmanager
-async def connect(options: argparse.Namespace) -> AsyncIterator[Connection]:
+async def connect(access: Access) -> AsyncIterator[Connection]:
     """The cluster that the flags name, for commands that `run` runs. Raises CliError and ConfigError."""
     import_config_only()
     from moduledeploy.kube.config import load_credentials  # noqa: PLC0415  # after the lean import of what it imports
     from moduledeploy.kube.transport import Transport  # noqa: PLC0415  # commands without a cluster don't pay for HTTP
     from moduledeploy.runtime.metrics import Metrics  # noqa: PLC0415  # as above
 
-    credentials = await load_credentials(kubeconfig=options.kubeconfig, context=options.context)
+    credentials = await load_credentials(kubeconfig=access.kubeconfig, context=access.context)
     agent = f"{FIELD_MANAGER}/{__version__}"
     async with Transport(credentials=credentials, user_agent=agent, metrics=Metrics().client) as transport:
-        yield Connection(transport=transport, namespace=options.namespace or credentials.namespace)
+        yield Connection(transport=transport, namespace=access.namespace or credentials.namespace)
 
 
-async def changing(change: Callable[[], Awaitable[int]]) -> int:
-    """Read, decide and write; anew, a few times, where somebody else wrote in between."""
-    for _ in range(CONFLICT_TRIES - 1):
-        try:
-            return await change()
-        except Conflict:
-            await anyio.sleep(0.05)
-    return await change()
+def run_connected(access: Access, command: Callable[[Connection], Awaitable[int]]) -> int:
+    """Run a command on the cluster that the flags name. Raises CliError for whatever is expected to go wrong."""
+
+    async def connected() -> int:
+        async with connect(access) as connection:
+            return await command(connection)
+
+    return run(connected)
 
 
-def run(command: Callable[[argparse.Namespace], Awaitable[int]], options: argparse.Namespace) -> int:
-    """Run a command that talks to a cluster; every expected error is one line on standard error and an exit status."""
+def run_change(access: Access, attempt: Callable[[Connection], Awaitable[int]]) -> int:
+    """As `run_connected`, for what reads, decides and writes: anew, a few times, where somebody else wrote in between."""
+
+    async def changed(connection: Connection) -> int:
+        for _ in range(CONFLICT_TRIES - 1):
+            try:
+                return await attempt(connection)
+            except Conflict:
+                await anyio.sleep(0.05)
+        return await attempt(connection)
+
+    return run_connected(access, changed)
+
+
+def run(command: Callable[[], Awaitable[int]]) -> int:
+    """Run a command; every error that is expected to happen becomes a CliError."""
     import_config_only()
     from moduledeploy.runtime.log import configure_logging  # noqa: PLC0415  # --help doesn't pay for it
 
     configure_logging(level="error")
     try:
-        return int(anyio.run(command, options))
-    except CliError as error:
-        return _say(str(error), error.status)
-    except DecodeError as error:
-        return _say(str(error), Exit.FAILED)
-    except ApiError as error:
-        return _say(_text(error), Exit.FAILED)
-    except KubeError as error:  # ConfigError among them
-        return _say(str(error), Exit.USAGE)
+        return int(anyio.run(command))
+    except (CliError, DecodeError, KubeError) as error:
+        raise _told(error) from error
     except BaseExceptionGroup as group:
         cause = _cause(group)
         if cause is None:
             raise
-        return _say(str(cause), cause.status if isinstance(cause, CliError) else Exit.FAILED)
+        raise _told(cause) from group
 
 
-def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+def _told(error: Exception) -> CliError:
+    match error:
+        case CliError():
+            return error
+        case ApiError():
+            return CliError(_text(error))
+        case KubeError():  # ConfigError among them
+            return CliError(str(error), Exit.USAGE)
+    return CliError(str(error))
+
+
+def _cause(group: BaseExceptionGroup[BaseException]) -> Exception | None:
     for error in group.exceptions:
         found = _cause(error) if isinstance(error, BaseExceptionGroup) else error
         if isinstance(found, CliError | KubeError | DecodeError):
             return found
     return None
-
-
-def _say(message: str, status: int) -> int:
-    print(f"moduledeploy: {' '.join(message.split())}", file=sys.stderr)
-    return int(status)

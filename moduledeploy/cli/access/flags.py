@@ -1,63 +1,121 @@
-"""Flags that the commands share, named as in kubectl."""
+"""Flags that the commands share, named as in kubectl; loads nothing but click, so that help and completion are quick."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+
+from moduledeploy.cli import candidates
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Callable
+
+FIELDS: Final = ("version", "url", "md5", "type")
 
 
-def add_cluster_flags(parser: argparse.ArgumentParser) -> None:
-    """--kubeconfig, --context, -n."""
-    group = parser.add_argument_group("cluster")
-    group.add_argument(
-        "--kubeconfig", metavar="FILE", help="kubeconfig (default: $KUBECONFIG, ~/.kube/config, or the pod's)"
-    )
-    group.add_argument("--context", metavar="NAME", help="context of the kubeconfig (default: its current one)")
-    group.add_argument("-n", "--namespace", metavar="NS", help="namespace (default: the context's)")
+class Access(NamedTuple):
+    """Which cluster and namespace are meant, as far as the flags say."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str | None = None
 
 
-def add_range_flags(parser: argparse.ArgumentParser) -> None:
-    """-A and -l, for commands that show several objects."""
-    parser.add_argument("-A", "--all-namespaces", action="store_true", help="all namespaces")
-    parser.add_argument("-l", "--selector", metavar="LABELS", default="", help="only objects with these labels")
+kubeconfig = click.option(
+    "--kubeconfig",
+    type=click.Path(),
+    metavar="FILE",
+    help="kubeconfig (default: $KUBECONFIG, ~/.kube/config, or the pod's)",
+)
+_context = click.option(
+    "--context",
+    metavar="NAME",
+    shell_complete=candidates.contexts,
+    help="context of the kubeconfig (default: its current one)",
+)
+_namespace = click.option(
+    "-n",
+    "--namespace",
+    metavar="NS",
+    shell_complete=candidates.names("namespaces"),
+    help="namespace (default: the context's)",
+)
 
 
-def add_output_flag(parser: argparse.ArgumentParser, shown: str = "text") -> None:
+def cluster(command: Callable[..., int]) -> Callable[..., int]:
+    """--kubeconfig, --context, -n, given to the command as its `access`."""
+
+    @kubeconfig
+    @_context
+    @_namespace
+    @wraps(command)
+    def with_access(*, kubeconfig: str | None, context: str | None, namespace: str | None, **others: object) -> int:
+        return command(access=Access(kubeconfig, context, namespace), **others)
+
+    return with_access
+
+
+def before_command(function: Callable[..., None]) -> Callable[..., None]:
+    """The same flags before the command, for fingers that type them there."""
+    return kubeconfig(_context(_namespace(function)))
+
+
+deployment = click.argument("name", metavar="NAME", shell_complete=candidates.names("deployments"))
+all_namespaces = click.option("-A", "--all-namespaces", is_flag=True, help="all namespaces")
+selector = click.option("-l", "--selector", metavar="LABELS", default="", help="only objects with these labels")
+watch = click.option("-w", "--watch", is_flag=True, help="go on showing changes")
+snapshot = click.option("--snapshot", type=click.Path(), metavar="FILE", help="read this instead of a cluster")
+dry_run = click.option("--dry-run", is_flag=True, help="let the server check it, and change nothing")
+
+
+def output(shown: str = "text") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """-o; the schema of json and yaml is documented in docs/cli.md."""
-    parser.add_argument(
+    return click.option(
         "-o",
         "--output",
-        choices=(shown, "json", "yaml"),
+        type=click.Choice([shown, "json", "yaml"]),
         default=shown,
-        help="default: %(default)s; yaml and json are stable",
+        show_default=True,
+        help="yaml and json are stable",
     )
-
-
-def add_watch_flag(parser: argparse.ArgumentParser) -> None:
-    """-w."""
-    parser.add_argument("-w", "--watch", action="store_true", help="go on showing changes")
 
 
 def duration(text: str) -> float:
-    """Seconds from 90, 90s, 5m, 1h30m. Raises ValueError."""
+    """Seconds from 90, 90s, 5m, 1h30m."""
     units = {"h": 3600.0, "m": 60.0, "s": 1.0}
     total, number = 0.0, ""
-    for letter in text:
-        if letter.isdigit() or letter == ".":
-            number += letter
-        elif letter in units and number:
+    for letter in text if text[-1:] in units else f"{text}s":
+        if letter in units and number.replace(".", "", 1).isdecimal():
             total, number = total + float(number) * units[letter], ""
+        elif letter in "0123456789.":
+            number += letter
         else:
-            raise ValueError(text)
-    if not text:
-        raise ValueError(text)
-    return total + (float(number) if number else 0.0)
+            raise click.BadParameter(f"{text!r} is no duration; write 90s, 10m or 1h30m")
+    return total
 
 
-def count(text: str) -> int:
-    """A whole number from 0. Raises ValueError."""
-    if not text.isascii() or not text.isdigit():
-        raise ValueError(text)
-    return int(text)
+class Goal(NamedTuple):
+    """What somebody waits for: healthy, paused (a gate), or the end of a batch."""
+
+    word: str = "healthy"
+    batch: int = 0
+
+
+def goal(text: str) -> Goal:
+    """healthy, paused or batch=N."""
+    word, _, number = text.partition("=")
+    if word in ("healthy", "paused") and not number:
+        return Goal(word)
+    if word == "batch" and number.isdecimal() and int(number) > 0:
+        return Goal(word, int(number))
+    raise click.BadParameter(f"{text!r} is no goal; write healthy, paused or batch=N")
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """field=value, of the fields of a module that may be changed."""
+    field, equals, value = text.partition("=")
+    if not equals or field not in FIELDS:
+        raise click.BadParameter(f"{text!r} is no FIELD=VALUE with one of the fields {', '.join(FIELDS)}")
+    return field, value
