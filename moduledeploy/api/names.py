@@ -28,6 +28,10 @@ BASE_IP_LABEL: Final = f"{GROUP}/base-instance-ip"
 # Label on base pods and base Deployments: how many modules a base takes.
 CAP_LABEL: Final = f"{GROUP}/max-module-count"
 
+# Label on Services, by which those of this program are known.
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+MANAGER: Final = "moduledeploy"
+
 # Annotations.
 WAITING_ANNOTATION: Final = f"{GROUP}/waiting"
 RETRY_ANNOTATION: Final = f"{GROUP}/retry"

@@ -58,7 +58,7 @@ def service_body(
     *, module_name: str, namespace: str, strategy: ServiceStrategy, owner: dict[str, Any]
 ) -> dict[str, Any]:
     """The Service of a module; its labels come to stand on its EndpointSlices too, by which those are found."""
-    labels = {names.MODULE_NAME_LABEL: module_name, "app.kubernetes.io/managed-by": "moduledeploy"}
+    labels = {names.MODULE_NAME_LABEL: module_name, names.MANAGED_BY_LABEL: names.MANAGER}
     return {
         "apiVersion": "v1",
         "kind": "Service",

@@ -202,9 +202,11 @@ def spec_of_replica_set(replica_set: ModuleReplicaSet) -> DeploymentSpec:
 
 def service_facts(service: Service) -> ServiceFacts:
     """What the planner knows of a Service."""
+    meta = service.metadata
     return ServiceFacts(
-        name=service.metadata.name,
-        owners=tuple(owner.uid for owner in service.metadata.ownerReferences if owner.kind == names.MODULE_DEPLOYMENT),
+        name=meta.name,
+        owners=tuple(owner.uid for owner in meta.ownerReferences if owner.kind == names.MODULE_DEPLOYMENT),
+        is_left_behind=not meta.ownerReferences and meta.label(names.MANAGED_BY_LABEL) == names.MANAGER,
         ports=tuple(
             ServiceStrategy(port.port, port.port if port.targetPort is None else port.targetPort)
             for port in service.spec.ports

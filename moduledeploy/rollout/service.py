@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class ServiceFacts:
-    """One Service as the planner sees it: UIDs of the ModuleDeployments that own it, in order; the first set its port."""
+    """One Service as the planner sees it: UIDs of the ModuleDeployments that own it, in order; the first set its port.
+
+    is_left_behind: this program made it, and its ModuleDeployment was deleted without it.
+    """
 
     name: str
     owners: tuple[str, ...]
     ports: tuple[ServiceStrategy, ...]
+    is_left_behind: bool = False
 
 
 @attrs.frozen
@@ -80,6 +84,8 @@ def plan_service(parent: Parent, services: Mapping[str, ServiceFacts]) -> Servic
     there = services.get(name)
     if there is None:
         return ServicePlan(actions=(*left, CreateService(module, strategy)))
+    if there.is_left_behind:
+        return ServicePlan(actions=(*left, OwnService(name)))
     if not there.owners:
         return ServicePlan(
             actions=tuple(left),

@@ -56,6 +56,29 @@ async def test_a_deployment_made_again_takes_over_what_its_namesake_left() -> No
     assert world.progress() == "Completed"
 
 
+async def test_a_deployment_made_again_takes_over_the_service_that_its_namesake_left() -> None:
+    world = World()
+    world.add_bases(2)
+    service = {"enableModuleService": True, "port": 80, "targetPort": 8080}
+    world.deploy("1", replicas=2, operationStrategy={"serviceStrategy": service})
+    world.start()
+    await world.rest()
+    world.patch(resources.MODULE_DEPLOYMENTS, NAME, {"metadata": {"finalizers": ["orphan"]}})
+    world.delete()
+    orphan(world, resources.MODULE_REPLICA_SETS)
+    orphan(world, resources.SERVICES)
+    world.patch(resources.MODULE_DEPLOYMENTS, NAME, {"metadata": {"finalizers": None}})
+    await world.rest()
+
+    world.deploy("1", replicas=2, operationStrategy={"serviceStrategy": {**service, "port": 81}})
+    await world.rest()
+
+    (left,) = world.api.list(resources.SERVICES)
+    assert [owner["uid"] for owner in left["metadata"]["ownerReferences"]] == [world.deployment()["metadata"]["uid"]]
+    assert left["spec"]["ports"][0]["port"] == 81
+    assert world.progress() == "Completed"
+
+
 async def test_an_orphan_of_another_version_than_its_revision_is_left_alone() -> None:
     world = await deployed(replicas=1, bases=2)
     (module,) = world.modules()
