@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def table(rows: Sequence[Row]) -> Table:
     for column in shown.columns[2:5]:
         column.justify = "right"
     for row in rows:
-        shown.add_row(*_cells(row))
+        shown.add_row(*map(escape, _cells(row)))
     return shown
 
 

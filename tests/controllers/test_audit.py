@@ -51,6 +51,16 @@ def test_no_more_are_audited_in_a_second_than_the_limit() -> None:
     assert max(sum(at <= other < at + 1 for other in moments) for at in moments) <= CALLS_PER_S + 1
 
 
+def test_a_process_wakes_once_a_second_for_all_audits_of_that_second() -> None:
+    clock, bases = ManualClock(), keys(50)
+    schedule = AuditSchedule(interval_s=INTERVAL_S, clock=clock)
+
+    moments = [at for at, _ in audited(schedule, clock, bases, 2 * INTERVAL_S)]
+
+    assert len(moments) > len(bases)
+    assert all(at == int(at) for at in moments)
+
+
 async def test_modules_that_somebody_uninstalled_on_all_bases_at_once_come_back() -> None:
     world = World()
     world.add_bases(3)

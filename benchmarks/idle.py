@@ -1,0 +1,74 @@
+"""Nothing to do: what the controller costs while everything is as it should be, with the audit on.
+
+The embedded API server holds a settled world (`benchmarks.settled`) in a process of its own, `moduledeploy run` with a lease
+is another, and the reference a third (`benchmarks.idle_bare`): what can't be saved. After both have settled, CPU time and
+resident memory are read from /proc, writes and calls are counted at the server. The audit asks as many bases a second as it
+ever does, 10, which a short interval brings about at once: by itself it begins an interval after the start.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.processes import World, controller, line_from, settled, started, usage
+from benchmarks.rows import Target, measured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.rows import Row, Size
+
+LEASES: Final = "leases.coordination.k8s.io"
+AUDIT, BARE = "queryAllBiz", "bare"
+AUDIT_INTERVAL_S: Final = 10.0
+SETTLE_WITHIN_S: Final = 150.0
+
+
+def rows(size: Size) -> Iterator[Row]:
+    """Writes, CPU, memory."""
+    pods, modules, for_s = (10_000, 20_000, 60.0) if size == "full" else (500, 1_000, 6.0)
+    flags = ("--leader-election", "--lease-namespace", "default", "--audit-interval", f"{AUDIT_INTERVAL_S:g}")
+    with (
+        settled(pods, modules) as world,
+        controller(world.url, *flags) as ours,
+        started("-m", "benchmarks.idle_bare", world.url, str(pods)) as bare,
+    ):
+        wait_audited(world, pods)
+        counts = world.counts()
+        line_from(bare)
+        before, bare_before = ours.usage(), usage(bare.pid)
+        time.sleep(for_s)
+        after, bare_after = ours.usage(), usage(bare.pid)
+        counts = world.counts() - counts
+    changes = sum(count for table, count in counts.items() if table not in (LEASES, AUDIT, BARE))
+    shown = f"{pods} pods, {modules} Modules, {for_s:g} s"
+    yield measured(
+        what="idle, writes but the lease's [count]",
+        size=shown,
+        ours=changes,
+        target=Target(sign="=", limit=0, of="ours", words="writes"),
+    )
+    yield measured(
+        what="idle, CPU with the audit on, beside bare watches and calls [% of a core]",
+        size=shown,
+        ours=100 * (after.cpu_s - before.cpu_s) / for_s,
+        reference=100 * (bare_after.cpu_s - bare_before.cpu_s) / for_s,
+        target=Target(sign="<", limit=2, of="ours", words="%"),
+    )
+    yield measured(
+        what="idle, resident memory, beside bare watches and calls [MB]",
+        size=shown,
+        ours=after.rss_mb,
+        reference=bare_after.rss_mb,
+        target=Target(sign="<", limit=300, of="ours", words="MB"),
+    )
+
+
+def wait_audited(world: World, pods: int) -> None:
+    """Return once every base has been listed, nothing else is written and the audit is on; RuntimeError where it isn't."""
+    until = time.monotonic() + SETTLE_WITHIN_S
+    while (counts := world.counts())[AUDIT] <= pods:
+        if time.monotonic() > until:
+            raise RuntimeError(f"no audit within {SETTLE_WITHIN_S:g} s: {counts}")
+        time.sleep(0.2)

@@ -1,0 +1,179 @@
+"""Processes under measurement: how they are started, awaited and ended, and what Linux says of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from benchmarks.report import HERE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = HERE.parent
+PORTS: Final = range(19500, 19600)
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_POLL_S: Final = 0.005
+_END_S: Final = 10.0
+
+
+def free_port() -> int:
+    """A port of PORTS that nobody listens on."""
+    for number in PORTS:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", number)):
+            return number
+    raise SystemExit(f"no free port from {PORTS.start} to {PORTS.stop - 1}")
+
+
+@attrs.frozen(kw_only=True)
+class Usage:
+    """What a process has used: seconds of CPU since it began; resident memory now and at its peak, in MB."""
+
+    cpu_s: float
+    rss_mb: float
+    peak_mb: float
+
+
+def usage(pid: int) -> Usage:
+    """What Linux says of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    kb = {
+        name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if name.startswith("Vm")
+    }
+    cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS
+    return Usage(cpu_s=cpu_s, rss_mb=kb["VmRSS"] / 1024, peak_mb=kb["VmHWM"] / 1024)
+
+
+@contextlib.contextmanager
+def started(*words: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python process with these arguments that talks by lines; what it says on stderr is ours too. Ended at the end."""
+    process = subprocess.Popen(
+        [sys.executable, *words], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """End it, at last by force."""
+    process.terminate()
+    try:
+        process.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def line_from(process: subprocess.Popen[str]) -> str:
+    """Its next line; RuntimeError where it ends instead."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"{process.args!r} ended with status {process.wait()}")
+    return line
+
+
+@attrs.frozen
+class World:
+    """A running `benchmarks.settled`."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    def counts(self) -> Counter[str]:
+        """How often something changed since it stands, by table, and how often a base was asked, by command."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return Counter(json.loads(line_from(self.process)))
+
+
+@contextlib.contextmanager
+def settled(pods: int, modules: int) -> Iterator[World]:
+    """A world of that size, in which nothing is left to do."""
+    port = free_port()
+    with started("-m", "benchmarks.settled", str(port), str(pods), str(modules)) as process:
+        line_from(process)
+        yield World(process, f"http://127.0.0.1:{port}")
+
+
+@attrs.frozen(kw_only=True)
+class Controller:
+    """A running `moduledeploy run`; `ready_s` is how long it took from the start of the process to /readyz 200."""
+
+    process: subprocess.Popen[bytes]
+    ready_s: float
+    at_ready: Usage
+
+    def usage(self) -> Usage:
+        """What it has used so far."""
+        return usage(self.process.pid)
+
+
+@contextlib.contextmanager
+def controller(url: str, *flags: str, within_s: float = 120.0) -> Iterator[Controller]:
+    """The controller as a process of its own against the server at `url`, ready; what it logs is shown if it fails."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        kubeconfig = folder / "kubeconfig"
+        kubeconfig.write_text(json.dumps(_kubeconfig(url)), encoding="utf-8")
+        health = free_port()
+        command = [
+            sys.executable,
+            "-m",
+            "moduledeploy",
+            "run",
+            "--kubeconfig",
+            str(kubeconfig),
+            "--log-level",
+            "warning",
+        ]
+        command += ["--health-address", f"127.0.0.1:{health}", "--metrics-address", "127.0.0.1:0", *flags]
+        with (folder / "log").open("wb") as log:
+            begun_at = time.perf_counter()
+            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        try:
+            while not _is_ready(health):
+                if process.poll() is not None or time.perf_counter() - begun_at > within_s:
+                    said = (folder / "log").read_text(errors="replace")[-2000:]
+                    raise RuntimeError(f"moduledeploy run was not ready within {within_s:g} s:\n{said}")
+                time.sleep(_POLL_S)
+            ready_s = time.perf_counter() - begun_at
+            yield Controller(process=process, ready_s=ready_s, at_ready=usage(process.pid))
+        finally:
+            end(process)
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _kubeconfig(url: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "it", "cluster": {"server": url}}],
+        "users": [{"name": "it", "user": {}}],
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it", "namespace": "default"}}],
+        "current-context": "it",
+    }
