@@ -44,7 +44,10 @@ class Metadata:
     @property
     def controller(self) -> OwnerReference | None:
         """The owner that controls this object, if one does."""
-        return next((owner for owner in self.ownerReferences if owner.controller), None)
+        for owner in self.ownerReferences:
+            if owner.controller:
+                return owner
+        return None
 
     @property
     def is_terminating(self) -> bool:

@@ -210,6 +210,8 @@ class Informer(Generic[T]):
 
 
 def _differences(old: Mapping[ObjectKey, T], new: Store[T], *, is_initial: bool) -> list[Change[T]]:
+    if not old:
+        return [Change(key, None, obj, is_initial) for key, obj in new.items()]
     gone: list[Change[T]] = []
     for key, obj in old.items():
         now = new.get(key)

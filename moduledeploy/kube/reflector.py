@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import anyio
 import attrs
 import structlog
 
+from moduledeploy.kube.ahead import PagesAhead
 from moduledeploy.kube.errors import ApiError, error_from_status
 from moduledeploy.kube.phases import (
     SHORT_WATCH_S,
@@ -41,9 +43,9 @@ from moduledeploy.kube.wire import (
 from moduledeploy.runtime.backoff import Backoff, BackoffCounter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from prometheus_client import Counter
+    from prometheus_client import Counter as MetricCounter
 
     from moduledeploy.kube.resources import Resource
     from moduledeploy.kube.transport import LineStream, Transport
@@ -131,7 +133,7 @@ class Reflector(Generic[T]):
     _backoff: BackoffCounter = attrs.field(init=False)
     _retry_after_s: float = attrs.field(default=0.0, init=False)
     _read_began_at: float = attrs.field(default=0.0, init=False)
-    _counters: dict[str, Counter] = attrs.field(factory=dict, init=False)
+    _counters: dict[str, MetricCounter] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._backoff = BackoffCounter(policy=_RELIST, clock=self.clock, draw=self.draw)
@@ -139,18 +141,20 @@ class Reflector(Generic[T]):
     async def run(self) -> None:
         """Fill the sink and keep it filled; returns by cancellation only."""
         state: State = Empty(means=self.rules.initial, prefers=self.rules.initial)
-        while True:
-            outcome = await self._exchange(state)
-            step = advance(state, outcome)
-            self._note(state, outcome, step.state)
-            state = step.state
-            await self._pause(step.pause)
+        async with anyio.create_task_group() as group:
+            pages = PagesAhead(group, self._fetch)
+            while True:
+                outcome = await self._exchange(state, pages)
+                step = advance(state, outcome)
+                self._note(state, outcome, step.state)
+                state = step.state
+                await self._pause(step.pause)
 
     def silent_s(self) -> float:
         """Seconds since the last request or line; 0 before the first."""
         return 0.0 if self._tried_at is None else self.clock.monotonic() - self._tried_at
 
-    async def _exchange(self, state: State) -> Outcome:
+    async def _exchange(self, state: State, pages: PagesAhead) -> Outcome:
         self._tried_at = self.clock.monotonic()
         self._error = ""
         match state:
@@ -159,9 +163,9 @@ class Reflector(Generic[T]):
                 return await self._watch(rv, is_initial=True)
             case Empty(means=means):
                 self._begin()
-                return await self._page("", limit=means is Means.PAGES)
+                return await self._page(pages.read("") if means is Means.PAGES else self._fetch("", limit=False))
             case Paging(token=token):
-                return await self._page(token, limit=True)
+                return await self._page(pages.read(token))
             case Listed(rv=rv):
                 return await self._watch(rv, is_initial=False)
 
@@ -169,23 +173,26 @@ class Reflector(Generic[T]):
         self._read_began_at = self.clock.monotonic()
         self.sink.begin()
 
-    async def _page(self, token: str, *, limit: bool) -> Outcome:
+    async def _fetch(self, token: str, *, limit: bool = True) -> bytes:
         query = self._selection()
         if limit:
             query["limit"] = str(self.rules.page_size)
         if token:
             query["continue"] = token
+        return await self.transport.request(
+            "GET", self.resource.path(self.namespace), query=query, timeout_s=self.rules.page_timeout_s
+        )
+
+    async def _page(self, reading: Awaitable[bytes]) -> Outcome:
         try:
-            body = await self.transport.request(
-                "GET", self.resource.path(self.namespace), query=query, timeout_s=self.rules.page_timeout_s
-            )
-            page = self.decoder.decode_page(body)
+            page = self.decoder.decode_page(await reading)
         except ApiError as error:
             return Ended(self._failed(error))
         except UndecodableList as error:
             self._error = f"undecodable list: {error}"
             return Ended(Failure.UNDECODABLE)
         self._contact()
+        await anyio.lowlevel.checkpoint()  # decoding a page takes milliseconds, and so does what follows
         self.sink.collect_page(page)
         for poisoned in page.poisoned:
             self._drop("undecodable", poisoned)
@@ -238,37 +245,49 @@ class Reflector(Generic[T]):
             if lines is None:
                 return Failure.END
             self._contact()
-            for count, line in enumerate(lines, 1):
-                event = self.decoder.decode_event(line)
-                if isinstance(event, Failed):
-                    raised = error_from_status(event.status, request=f"watch {self.resource}")
-                    return self._failed(raised, is_in_stream=True)
-                await self._take(event, watch)
-                if count % _LINES_PER_TURN == 0:
-                    await anyio.lowlevel.checkpoint()
+            for begin in range(0, len(lines), _LINES_PER_TURN):
+                failed = await self._take_all(lines[begin : begin + _LINES_PER_TURN], watch)
+                if failed is not None:
+                    return failed
+                await anyio.lowlevel.checkpoint()
 
-    async def _take(self, event: Event[T], watch: _Watch) -> None:
-        match event:
-            case Put(is_added=is_added):
-                self._count("ADDED" if is_added else "MODIFIED")
-            case Removed():
-                self._count("DELETED")
-            case Bookmark():
-                self._count("BOOKMARK")
-                await self._take_bookmark(event, watch)
-                return
-            case Poisoned():
-                self._drop("undecodable", event)
-            case _:
-                self._drop("garbage", event)
-                return
+    async def _take_all(self, lines: Sequence[bytes | memoryview], watch: _Watch) -> Failure | None:
+        """Handle some lines; a failure where the server ends the watch with one."""
+        counts = Counter[str]()
+        try:
+            for line in lines:
+                event = self.decoder.decode_event(line)
+                match event:
+                    case Put(is_added=is_added):
+                        counts["ADDED" if is_added else "MODIFIED"] += 1
+                        self._take(event, event.obj.metadata.resourceVersion, watch)
+                    case Removed(rv=rv):
+                        counts["DELETED"] += 1
+                        self._take(event, rv, watch)
+                    case Bookmark():
+                        counts["BOOKMARK"] += 1
+                        await self._take_bookmark(event, watch)
+                    case Poisoned(rv=rv):
+                        self._drop("undecodable", event)
+                        self._take(event, rv, watch)
+                    case Failed(status=status):
+                        raised = error_from_status(status, request=f"watch {self.resource}")
+                        return self._failed(raised, is_in_stream=True)
+                    case Garbage():
+                        self._drop("garbage", event)
+        finally:
+            for type_, count in counts.items():
+                self._counter(type_).inc(count)
+        return None
+
+    def _take(self, event: Event[T], rv: str, watch: _Watch) -> None:
         watch.events += 1
-        if not watch.is_synced:
+        if watch.is_synced:
+            self.sink.apply(event)
+            watch.rv = rv or watch.rv
+        else:
             # These are in no order of versions, so none of them says how far we are; the closing bookmark does.
             self.sink.collect(event)
-            return
-        self.sink.apply(event)
-        watch.rv = (event.obj.metadata.resourceVersion if isinstance(event, Put) else event.rv) or watch.rv
 
     async def _take_bookmark(self, event: Bookmark, watch: _Watch) -> None:
         watch.has_bookmarks = True
@@ -280,11 +299,11 @@ class Reflector(Generic[T]):
             watch.rv = event.rv
             watch.is_synced = True
 
-    def _count(self, type_: str) -> None:
+    def _counter(self, type_: str) -> MetricCounter:
         counter = self._counters.get(type_)
         if counter is None:
             counter = self._counters[type_] = self.metrics.events.labels(self.resource.plural, type_)
-        counter.inc()
+        return counter
 
     def _idle_s(self, watch: _Watch) -> float:
         if not watch.is_synced:

@@ -121,8 +121,11 @@ class Store(Generic[T]):
             index = self._indexes[name]
             after = function(obj)
             if old is not None:
+                before = function(old)
+                if before == after:
+                    continue
                 after = set(after)
-                for value in set(function(old)) - after:
+                for value in set(before) - after:
                     _unindex(index, value, key)
             for value in after:
                 _index(index, value, key)
@@ -156,10 +159,10 @@ class Store(Generic[T]):
 
 
 def _index(index: _Index, value: str, key: ObjectKey) -> None:
-    found = index.get(value)
-    if found is None:
-        index[value] = key
-    elif isinstance(found, dict):
+    found = index.setdefault(value, key)
+    if found is key:
+        return
+    if isinstance(found, dict):
         found[key] = None
     elif found != key:
         index[value] = {found: None, key: None}

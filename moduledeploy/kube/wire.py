@@ -188,7 +188,7 @@ class Decoder(Generic[T]):
             return Poisoned(ObjectKey("", ""), "", str(error))
         return Poisoned(ObjectKey(meta.namespace, meta.name), meta.resource_version, str(error))
 
-    def decode_event(self, line: bytes) -> Event[T] | Failed:
+    def decode_event(self, line: bytes | memoryview) -> Event[T] | Failed:
         """Decode one line of a watch; never raises."""
         try:
             event = self._event.decode(line)
@@ -201,6 +201,7 @@ class Decoder(Generic[T]):
                     return Garbage("an object without a name or version")
                 if self._transform is not None:
                     obj = self._transform(obj)
+                    meta = obj.metadata
                 return Put(ObjectKey(meta.namespace, meta.name), obj, type(event) is _Added)
             case _Deleted(object=bare):
                 return Removed(ObjectKey(bare.metadata.namespace, bare.metadata.name), bare.metadata.resource_version)
@@ -211,7 +212,7 @@ class Decoder(Generic[T]):
                 return Failed(status)
         raise AssertionError(f"no such event: {event}")
 
-    def _decode_bad_event(self, line: bytes, error: Exception) -> Poisoned | Garbage:
+    def _decode_bad_event(self, line: bytes | memoryview, error: Exception) -> Poisoned | Garbage:
         try:
             meta = self._bare_event.decode(line).object.metadata
         except msgspec.MsgspecError:
