@@ -55,12 +55,31 @@ def parse_json(body: bytes) -> Any:
 
 
 def parse_yaml(body: bytes) -> Any:
-    """JSON's values from YAML; raises ApiError 400 for what is none."""
+    """JSON's values from the first YAML document; raises ApiError 400 for what is none."""
     try:
-        value = yaml.load(body, Loader=_JsonLoader)  # noqa: S506 - a safe loader without dates
+        return next(yaml.load_all(body, Loader=_JsonLoader), None)  # noqa: S506 - a safe loader without dates
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from error
-    return value
+
+
+def repeated_keys(body: bytes) -> list[str]:
+    """Sentences for keys that one map of the YAML document, which parses, has twice."""
+    repeated: list[str] = []
+
+    def look(node: yaml.Node | None) -> None:
+        if isinstance(node, yaml.MappingNode):
+            seen = set()
+            for key, value in node.value:
+                if key.value in seen:
+                    repeated.append(f'line {key.start_mark.line + 1}: key "{key.value}" already set in map')
+                seen.add(key.value)
+                look(value)
+        elif isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                look(item)
+
+    look(next(yaml.compose_all(body, Loader=_JsonLoader), None))
+    return repeated
 
 
 class _JsonLoader(yaml.SafeLoader):

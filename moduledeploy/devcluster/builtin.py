@@ -8,7 +8,7 @@ import attrs
 
 from moduledeploy.devcluster import objectmeta
 from moduledeploy.devcluster.errors import FieldError, Object, bad_request
-from moduledeploy.devcluster.gotypes import Reading, Type
+from moduledeploy.devcluster.gotypes import Reading, Type, zero
 from moduledeploy.devcluster.resources import Decoded, Resource
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class BuiltInStrategy:
     struct: Type  # of the whole object; its metadata is checked apart
     has_generation: bool = False
     has_status: bool = False  # status is dropped from writes that are not on the subresource
+    keeps_status: bool = False  # but what a creation brings stays
     unconditional_update: bool = True
     create_on_update: bool = False
     returns_deleted: bool = False
@@ -67,7 +68,13 @@ class BuiltInStrategy:
     grace: Callable[[Object, int | None], int | None] = _no_grace
     fields: Callable[[Object], dict[str, str]] = _no_fields
 
-    def decode(self, obj: Object, resource: Resource) -> Decoded:
+    def reset(self, subresource: str) -> tuple[str, ...]:
+        if subresource == "status":
+            return self.status_keeps
+        return ("status",) if self.has_status else ()
+
+    def decode(self, obj: Object, resource: Resource, *, keeps_nulls: bool = False) -> Decoded:
+        del keeps_nulls  # a Go type has no nulls
         kind = obj.get("kind") or resource.kind
         version = obj.get("apiVersion") or resource.api_version
         if version != resource.api_version:
@@ -85,8 +92,8 @@ class BuiltInStrategy:
         return Decoded(decoded, tuple(reading.unknown))
 
     def prepare_create(self, obj: Object) -> None:
-        if self.has_status:
-            obj["status"] = {}
+        if self.has_status and not self.keeps_status:
+            obj["status"] = zero(self.struct.fields["status"].type)
         self.prepare(obj)
 
     def prepare_update(self, new: Object, old: Object, subresource: str) -> None:

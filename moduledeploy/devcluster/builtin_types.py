@@ -33,7 +33,7 @@ PodSpec: volumes:[Volume|name] initContainers:[Container|name] containers!:[Cont
   ephemeralContainers:[Container|name] restartPolicy:string terminationGracePeriodSeconds?:int64
   activeDeadlineSeconds?:int64 dnsPolicy:string nodeSelector:#{string} serviceAccountName:string serviceAccount:string
   automountServiceAccountToken?:bool nodeName:string hostNetwork:bool hostPID:bool hostIPC:bool
-  shareProcessNamespace?:bool securityContext?:PodSecurityContext imagePullSecrets:[LocalObjectReference|name]
+  shareProcessNamespace?:bool securityContext?:PodSecurityContext imagePullSecrets:[#LocalObjectReference|name]
   hostname:string subdomain:string affinity:any schedulerName:string tolerations:[Toleration]
   hostAliases:[HostAlias|ip] priorityClassName:string priority?:int32 dnsConfig:any readinessGates:[ReadinessGate]
   runtimeClassName?:string enableServiceLinks?:bool preemptionPolicy?:string overhead:{quantity}
@@ -55,7 +55,8 @@ Container: name!:string image:string command:[string] args:[string] workingDir:s
   terminationMessagePolicy:string imagePullPolicy:string securityContext:any stdin:bool stdinOnce:bool tty:bool
   targetContainerName:string restartPolicyRules:[any]
 ContainerPort: name:string hostPort:int32 containerPort!:int32 protocol:string hostIP:string
-EnvVar: name!:string value:string valueFrom:any
+EnvVar: name!:string value:string valueFrom:EnvSource
+EnvSource: fieldRef:#any resourceFieldRef:#any configMapKeyRef:#any secretKeyRef:#any fileKeyRef:#any
 Resources: limits:{quantity} requests:{quantity} claims:[ResourceClaim|name]
 VolumeMount: name!:string readOnly:bool mountPath!:string subPath:string mountPropagation?:string subPathExpr:string
   recursiveReadOnly?:string
@@ -112,7 +113,7 @@ ServiceStatus: loadBalancer!:LoadBalancer conditions:[Condition|type]
 LoadBalancer: ingress:[any]
 ConfigMap: immutable?:bool data:{string} binaryData:{bytes}
 Secret: immutable?:bool data:{bytes} stringData:{string} type:string
-ServiceAccount: secrets:[ObjectReference|name] imagePullSecrets:[LocalObjectReference]
+ServiceAccount: secrets:[#ObjectReference|name] imagePullSecrets:[#LocalObjectReference]
   automountServiceAccountToken?:bool
 Endpoints: subsets:[any]
 Event: involvedObject!:#ObjectReference reason:string message:string source!:EventSource firstTimestamp!:time
@@ -120,8 +121,8 @@ Event: involvedObject!:#ObjectReference reason:string message:string source!:Eve
   related:#ObjectReference reportingComponent!:string reportingInstance!:string
 EventSource: component:string host:string
 NewEvent: eventTime!:microtime series:MicroSeries reportingController:string reportingInstance:string action:string
-  reason:string regarding:ObjectReference related:#ObjectReference note:string type:string
-  deprecatedSource:EventSource deprecatedFirstTimestamp:time deprecatedLastTimestamp:time deprecatedCount:int32
+  reason:string regarding:#ObjectReference related:#ObjectReference note:string type:string
+  deprecatedSource!:EventSource deprecatedFirstTimestamp!:time deprecatedLastTimestamp!:time deprecatedCount:int32
 """
 
 _APPS: Final = """

@@ -39,7 +39,12 @@ class CustomStrategy:
     typed: bool = False
     strategic: bool = False
 
-    def decode(self, obj: Object, resource: Resource) -> Decoded:
+    def reset(self, subresource: str) -> tuple[str, ...]:
+        if subresource == "status":
+            return ("metadata", *(name for name in self.node.properties if name not in ("metadata", "status")))
+        return ("status",) if self.has_status else ()
+
+    def decode(self, obj: Object, resource: Resource, *, keeps_nulls: bool = False) -> Decoded:
         for field in ("kind", "apiVersion"):
             if not obj.get(field):
                 raise bad_request(f"Object '{field[0].upper()}{field[1:]}' is missing in the request body")
@@ -49,7 +54,7 @@ class CustomStrategy:
         # A body of another kind is validated as it came: nothing is pruned or filled in.
         if obj["kind"] == resource.kind and obj["apiVersion"] == self.api_version:
             decoded = prune(self.node, decoded, "", unknown, root=True)
-            fill(self.node, decoded)
+            fill(self.node, decoded, keeps_nulls=keeps_nulls)
         return Decoded(decoded, tuple(unknown))
 
     def prepare_create(self, obj: Object) -> None:

@@ -58,10 +58,10 @@ class NewEventStrategy(BuiltInStrategy):
 
     core: Type
 
-    def decode(self, obj: Object, resource: Resource) -> Decoded:
+    def decode(self, obj: Object, resource: Resource, *, keeps_nulls: bool = False) -> Decoded:
         if "involvedObject" in obj:  # a stored event on its way through a patch
             obj = from_core(obj, self.struct)
-        decoded = BuiltInStrategy.decode(self, obj, resource)
+        decoded = BuiltInStrategy.decode(self, obj, resource, keeps_nulls=keeps_nulls)
         reading = Reading("Event", "v1")
         core = to_core(decoded.obj)
         rest = {k: v for k, v in core.items() if k not in {"apiVersion", "kind", "metadata"}}

@@ -7,7 +7,7 @@ sigs.k8s.io/structured-merge-diff fieldpath.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from moduledeploy.devcluster.storage import encode
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.storage import Object
 
 Path = tuple[str, ...]
+_KINDS: Final = frozenset({"f:", "k:", "v:", "i:"})
 
 
 def field(name: str) -> str:
@@ -44,6 +45,13 @@ def from_fields_v1(node: Object, prefix: Path = ()) -> Iterator[Path]:
             yield path
         if below:
             yield from from_fields_v1(below, path)
+
+
+def is_fields_v1(node: Any) -> bool:
+    """Whether every key is an element of a path."""
+    return isinstance(node, dict) and all(
+        element == "." or (element[:2] in _KINDS and is_fields_v1(below)) for element, below in node.items()
+    )
 
 
 def to_fields_v1(paths: Iterable[Path]) -> Object:
@@ -78,6 +86,15 @@ def with_parents(paths: Iterable[Path]) -> set[Path]:
             if path[length - 1].startswith("f:"):
                 out.add(path[:length])
     return out
+
+
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    """As a set of fields is walked: at every level its own members first, then what lies deeper."""
+
+    def place(path: Path) -> list[tuple[bool, str]]:
+        return [(depth < len(path) - 1, element) for depth, element in enumerate(path)]
+
+    return sorted(paths, key=place)
 
 
 def shown(path: Path) -> str:

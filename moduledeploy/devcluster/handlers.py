@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from moduledeploy.devcluster import admission, protobuf, reviews, subresources
+from moduledeploy.devcluster import admission, protobuf, reviews, scaling, subresources
 from moduledeploy.devcluster.apply import apply_patch
-from moduledeploy.devcluster.bodies import media_type, parse_json, parse_yaml, read_object, unsupported
+from moduledeploy.devcluster.bodies import media_type, parse_json, parse_yaml, read_object, repeated_keys, unsupported
 from moduledeploy.devcluster.deletion import DeleteOptions
 from moduledeploy.devcluster.errors import (
     ApiError,
@@ -18,7 +18,6 @@ from moduledeploy.devcluster.errors import (
     invalid,
     method_not_supported,
     not_found,
-    unknown,
 )
 from moduledeploy.devcluster.gotypes import Type
 from moduledeploy.devcluster.kinds import TYPES
@@ -98,7 +97,7 @@ class Handlers:
         """One object, its status or its scale."""
         part = request.target.subresource
         if part == "scale":
-            return Answer(body=subresources.get_scale(self.writes, request.resource, request.key))
+            return Answer(body=scaling.get_scale(self.writes, request.resource, request.key))
         if part == "log":
             return Answer(body={"log": ""})
         self._check_part(request, ("", "status"))
@@ -139,8 +138,8 @@ class Handlers:
         resource, key = request.resource, request.key
         match request.target.subresource:
             case "scale":
-                subresources.check_scale(body, key[1])
-                return Answer(body=subresources.write_scale(self.writes, resource, key, lambda _: body, options))
+                scaling.check_scale(body, key[1])
+                return Answer(body=scaling.write_scale(self.writes, resource, key, lambda _: body, options))
             case "finalize":
                 return Answer(body=subresources.finalize(self.writes, resource, key[1], body, options))
         self._check_part(request, ("", "status"))
@@ -154,16 +153,26 @@ class Handlers:
         resource, key = request.resource, request.key
         self._check_part(request, ("", "status", "scale"))
         if apply:
-            if request.target.subresource == "scale":
-                raise unknown("failed to create typed patch object: no type for Scale")
-            intent = parse_yaml(request.body)
-            outcome = apply_patch(self.writes, resource, key, intent, options, force=request.query.flag("force"))
-            return self._shown(request, outcome)
+            return self._apply(request, options)
         change = _patch_function(kind, request)
         if request.target.subresource == "scale":
-            return Answer(body=subresources.write_scale(self.writes, resource, key, change, options))
+            return Answer(body=scaling.write_scale(self.writes, resource, key, change, options))
 
         return self._shown(request, self.writes.patch(resource, key, change, options))
+
+    def _apply(self, request: Request, options: WriteOptions) -> Answer:
+        intent, repeated = parse_yaml(request.body), repeated_keys(request.body)
+        if repeated and options.field_validation == "Strict":
+            raise bad_request("error strict decoding YAML: " + "; ".join(repeated))
+        force = request.query.flag("force")
+        if request.target.subresource == "scale":
+            scale = scaling.apply_scale(self.writes, request.resource, request.key, intent, options, force=force)
+            return Answer(body=scale)
+        answer = self._shown(
+            request, apply_patch(self.writes, request.resource, request.key, intent, options, force=force)
+        )
+        warns = options.field_validation == "Warn"
+        return attrs.evolve(answer, warnings=(*repeated, *answer.warnings)) if warns else answer
 
     def delete(self, request: Request) -> Answer:
         """Delete one object; a real server answers with the object or a Status, depending on the kind."""

@@ -124,6 +124,12 @@ def _slice_changes(new: Object, old: Object) -> list[FieldError]:
     return [FieldError(INVALID, "addressType", new.get("addressType"), "field is immutable")]
 
 
+def _default_slice(obj: Object) -> None:
+    for port in obj.get("ports") or []:
+        port.setdefault("name", "")
+        port.setdefault("protocol", "TCP")
+
+
 def _namespace_fields(obj: Object) -> dict[str, str]:
     return {"status.phase": obj.get("status", {}).get("phase", "")}
 
@@ -142,6 +148,9 @@ def _replica_fields(obj: Object) -> dict[str, str]:
 
 def _default_node(obj: Object) -> None:
     obj["metadata"].setdefault("labels", {})
+    status = obj["status"]
+    if status.get("capacity") and not status.get("allocatable"):
+        status["allocatable"] = dict(status["capacity"])
 
 
 def _core() -> Iterator[Resource]:
@@ -171,7 +180,7 @@ def _core() -> Iterator[Resource]:
         short_names=("no",),
         subresources=_STATUS,
         selectable=frozenset({"spec.unschedulable"}),
-        rules={"fields": _node_fields, "defaults": _default_node},
+        rules={"fields": _node_fields, "defaults": _default_node, "keeps_status": True},
     )
     yield _kind(
         "",
@@ -316,7 +325,12 @@ def _apps() -> Iterator[Resource]:
         "discovery.k8s.io",
         "endpointslices",
         "EndpointSlice",
-        rules={"has_generation": True, "problems": _slice_problems, "changes": _slice_changes},
+        rules={
+            "has_generation": True,
+            "defaults": _default_slice,
+            "problems": _slice_problems,
+            "changes": _slice_changes,
+        },
     )
     yield _kind(
         "policy",

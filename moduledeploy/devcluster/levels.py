@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import attrs
 
 from moduledeploy.devcluster.fieldpaths import field, keyed, valued
-from moduledeploy.devcluster.gotypes import Type
+from moduledeploy.devcluster.gotypes import Type, zero
 from moduledeploy.devcluster.schema import Node
 
 if TYPE_CHECKING:
@@ -17,17 +17,23 @@ if TYPE_CHECKING:
 
 Schema = Type | Node | None
 Parts = Literal["whole", "fields", "keyed", "set"]
+_IDENTITY: Final = frozenset({"apiVersion", "kind", "metadata"})
+_TEXT: Final = {"type": "string"}
+_TEXTS: Final = {"type": "object", "additionalProperties": _TEXT}
 _META: Final = Node.parse(
     {
         "type": "object",
         "properties": {
+            "name": _TEXT, "generateName": _TEXT, "namespace": _TEXT, "uid": _TEXT, "resourceVersion": _TEXT,
+            "generation": {"type": "integer"}, "creationTimestamp": _TEXT, "deletionTimestamp": _TEXT, "selfLink": _TEXT,
+            "deletionGracePeriodSeconds": {"type": "integer"}, "labels": _TEXTS, "annotations": _TEXTS,
             "ownerReferences": {
                 "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["uid"],
                 "items": {"type": "object", "x-kubernetes-map-type": "atomic"},
             },
-            "finalizers": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+            "finalizers": {"type": "array", "x-kubernetes-list-type": "set", "items": _TEXT},
+            "managedFields": {"type": "array", "items": {"type": "object"}},
         },
-        "x-kubernetes-preserve-unknown-fields": True,
     }
 )  # fmt: skip
 
@@ -61,6 +67,8 @@ def field_schema(schema: Schema, name: str, *, root: bool = False) -> Schema:
     if root and name == "metadata":
         return _META
     if isinstance(schema, Node):
+        if schema.embedded and name == "metadata":
+            return _META
         return schema.properties.get(name) or schema.additional
     if isinstance(schema, Type):
         if schema.form == "struct":
@@ -68,6 +76,15 @@ def field_schema(schema: Schema, name: str, *, root: bool = False) -> Schema:
             return found.type if found else None
         return schema.item if schema.form == "map" else None
     return None
+
+
+def declares(schema: Schema, name: str, *, root: bool = False) -> bool:
+    """Whether a field is one that the schema names, and no key of a map or something that it only lets pass."""
+    if (root or (isinstance(schema, Node) and schema.embedded)) and name in _IDENTITY:
+        return True
+    if isinstance(schema, Node):
+        return name in schema.properties
+    return isinstance(schema, Type) and schema.form == "struct" and name in schema.fields
 
 
 def item_schema(schema: Schema) -> Schema:
@@ -100,9 +117,9 @@ def divide(schema: Schema, value: Any, *, root: bool = False) -> Iterator[Part]:
             for name, item in value.items():
                 yield Part(field(name), field_schema(schema, name, root=root), item)
         case "keyed":
-            below, keys = item_schema(schema), keys_of(schema)
+            below = item_schema(schema)
             for item in value:
-                yield Part(keyed(_with_defaults(below, item, keys), keys), below, item)
+                yield Part(keyed_element(schema, item), below, item)
         case "set":
             for item in value:
                 yield Part(valued(item), None, item)
@@ -118,25 +135,26 @@ def whole_tree(schema: Schema, value: Any, *, root: bool = False) -> Object:
         for name, item in value.items():
             tree[f"f:{name}"] = whole_tree(field_schema(schema, name, root=root), item)
     elif form == "keyed":
-        below, keys = item_schema(schema), keys_of(schema)
+        below = item_schema(schema)
         for item in value:
-            tree[keyed(_with_defaults(below, item, keys), keys)] = whole_tree(below, item)
+            tree[keyed_element(schema, item)] = whole_tree(below, item)
     else:
         for item in value:
             tree[valued(item)] = {}
     return tree
 
 
-def _with_defaults(schema: Schema, item: Any, keys: tuple[str, ...]) -> Object:
-    """A key that may be left out counts with its default."""
+def keyed_element(schema: Schema, item: Any) -> str:
+    """The path element of an item of a map-like list; a key that may be left out counts with its default."""
+    below, keys = item_schema(schema), keys_of(schema)
     if not isinstance(item, dict):
-        return {}
+        return keyed({}, keys)
     out = dict(item)
     for key in keys:
         if key not in out:
-            child = field_schema(schema, key)
+            child = field_schema(below, key)
             if isinstance(child, Node) and child.has_default:
                 out[key] = child.default
-            elif key == "protocol":
-                out[key] = "TCP"
-    return out
+            elif isinstance(child, Type):
+                out[key] = "TCP" if key == "protocol" else zero(child)
+    return keyed(out, keys)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from moduledeploy.devcluster.errors import ApiError
-from moduledeploy.devcluster.fieldpaths import Path, from_fields_v1, shown, to_fields_v1
+from moduledeploy.devcluster.fieldpaths import Path, from_fields_v1, in_order, is_fields_v1, shown, to_fields_v1
+from moduledeploy.devcluster.gotypes import Type, zero
 from moduledeploy.devcluster.levels import whole_tree
 from moduledeploy.devcluster.merging import compare
 from moduledeploy.devcluster.objectmeta import timestamp
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.writes import WriteOptions
 
 _MAX_MANAGER: Final = 128
+_MAX_UPDATERS: Final = 10  # apimachinery managedfields: DefaultMaxUpdateManagers
+_OLD_UPDATERS: Final = "ancient-changes"
 _META: Final = "f:metadata"
+_OPERATIONS: Final = ("Apply", "Update")
 _UNTRACKED: Final = frozenset(
     {("f:apiVersion",), ("f:kind",), (_META,)}
     | {(_META, f"f:{name}") for name in ("name", "namespace", "creationTimestamp", "selfLink", "uid", "generation",
@@ -51,10 +55,10 @@ class Managed:
 
     @classmethod
     def read(cls, entries: Any) -> Managed:
-        """From managedFields; entries that can't be read are dropped, as all are when one is broken."""
+        """From managedFields; where one entry can't be read, none counts."""
         managed = cls()
         for entry in entries or []:
-            if not isinstance(entry, dict) or not entry.get("operation") or not isinstance(entry.get("fieldsV1"), dict):
+            if not _is_readable(entry):
                 return cls()
             flow = Workflow(entry.get("manager", ""), entry["operation"], entry.get("subresource", ""))
             managed.fields[flow] = set(from_fields_v1(entry["fieldsV1"]))
@@ -65,15 +69,38 @@ class Managed:
     def entries(self) -> list[Object]:
         """As managedFields."""
         out = []
-        for flow in sorted(self.fields, key=lambda f: (f.operation, self.times[f], f.manager, f.subresource)):
+        for flow in sorted(self.fields, key=lambda f: (f.operation, self.times.get(f, ""), f.manager, f.subresource)):
             entry: Object = {
                 "manager": flow.manager, "operation": flow.operation, "apiVersion": self.versions[flow],
-                "time": self.times[flow], "fieldsType": "FieldsV1", "fieldsV1": to_fields_v1(self.fields[flow]),
+                "time": self.times.get(flow, ""), "fieldsType": "FieldsV1", "fieldsV1": to_fields_v1(self.fields[flow]),
             }  # fmt: skip
+            if not entry["time"]:
+                del entry["time"]
             if flow.subresource:
                 entry["subresource"] = flow.subresource
             out.append(entry)
         return out
+
+    def cap(self) -> None:
+        """Let at most ten updaters have entries: the oldest of one version are merged into one."""
+        updaters = sorted(
+            (flow for flow in self.fields if flow.operation == "Update"),
+            key=lambda f: (self.times.get(f, ""), f.manager, f.subresource),
+        )
+        surplus = len(updaters) - _MAX_UPDATERS
+        first: dict[str, Workflow] = {}
+        for flow in updaters:
+            version = self.versions[flow]
+            if surplus <= 0:
+                return
+            if version not in first:
+                first[version] = flow
+                continue
+            bucket = Workflow(_OLD_UPDATERS, "Update")
+            held = self.fields.pop(first[version]) if bucket not in self.fields else self.fields[bucket]
+            self.fields[bucket] = held | self.fields.pop(flow)
+            self.versions[bucket], self.times[bucket] = version, self.times.get(flow, "")
+            surplus -= 1
 
     def give_up(self, paths: set[Path], *, but: Workflow) -> None:
         """Take these fields from all workflows but one."""
@@ -89,6 +116,16 @@ class Managed:
             self.fields.pop(flow, None)
 
 
+def _is_readable(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and entry.get("operation") in _OPERATIONS
+        and entry.get("fieldsType") == "FieldsV1"
+        and isinstance(entry.get("fieldsV1"), dict)
+        and is_fields_v1(entry["fieldsV1"])
+    )
+
+
 def tracked(paths: set[Path]) -> set[Path]:
     """Without the fields that nobody manages."""
     return paths - _UNTRACKED
@@ -100,10 +137,15 @@ class FieldManagers:
 
     now: Callable[[], datetime]
 
-    def created(self, resource: Resource, obj: Object, options: WriteOptions) -> None:
-        """The creator manages every field."""
-        obj["metadata"].pop("managedFields", None)
-        tree = whole_tree(resource.strategy.schema(), obj, root=True)
+    def created(self, resource: Resource, obj: Object, options: WriteOptions) -> list[Object]:
+        """The creator manages every field that it set: neither what the type has anyway nor what no creation can set."""
+        obj = {**obj, "metadata": {name: value for name, value in obj["metadata"].items() if name != "managedFields"}}
+        schema = resource.strategy.schema()
+        tree = whole_tree(schema, obj, root=True)
+        for path in resource.strategy.reset(""):
+            tree.pop(f"f:{path}", None)
+        if isinstance(schema, Type):
+            _without_zeros(tree, obj, zero(schema))
         meta = {
             name: below
             for name, below in tree.pop(_META, {}).items()
@@ -112,11 +154,12 @@ class FieldManagers:
         tree = {name: below for name, below in tree.items() if (name,) not in _UNTRACKED} | (
             {_META: meta} if meta else {}
         )
-        if tree:
-            obj["metadata"]["managedFields"] = [{
-                "manager": options.manager[:_MAX_MANAGER], "operation": "Update", "apiVersion": obj["apiVersion"],
-                "time": timestamp(self.now()), "fieldsType": "FieldsV1", "fieldsV1": tree,
-            }]  # fmt: skip
+        if not tree:
+            return []
+        return [{
+            "manager": options.manager[:_MAX_MANAGER], "operation": "Update", "apiVersion": obj["apiVersion"],
+            "time": timestamp(self.now()), "fieldsType": "FieldsV1", "fieldsV1": tree,
+        }]  # fmt: skip
 
     def updated(self, resource: Resource, obj: Object, old: Object, options: WriteOptions) -> None:
         """The writer manages what changed; a write that changed nothing leaves the record alone."""
@@ -127,8 +170,10 @@ class FieldManagers:
             return
         if given and given != present:
             present = Managed.read(given).entries() or present
-        if present:
-            obj["metadata"]["managedFields"] = present
+        if not present:  # cleared: nobody is noted before somebody applies
+            obj["metadata"].pop("managedFields", None)
+            return
+        obj["metadata"]["managedFields"] = present
         if _content(obj) != _content(old):
             self._update(resource, obj, old, Managed.read(present), options)
 
@@ -142,6 +187,7 @@ class FieldManagers:
         managed.put(flow, fields)
         if fields:
             self.stamp(managed, flow, obj["apiVersion"])
+        managed.cap()
         self.write(obj, managed)
 
     def stamp(self, managed: Managed, flow: Workflow, api_version: str) -> None:
@@ -158,6 +204,17 @@ class FieldManagers:
             obj["metadata"].pop("managedFields", None)
 
 
+def _without_zeros(tree: Object, value: Object, zeros: Object) -> None:
+    """Take from a tree of fields what a Go value of the type holds before anybody set it."""
+    for name, empty in zeros.items():
+        if value.get(name) == empty:
+            tree.pop(f"f:{name}", None)
+        elif f"f:{name}" in tree:
+            tree[f"f:{name}"].pop(".", None)
+            if isinstance(empty, dict) and isinstance(value[name], dict):
+                _without_zeros(tree[f"f:{name}"], value[name], empty)
+
+
 def _content(obj: Object) -> Object:
     """The object without what changes on every write."""
     meta = {k: v for k, v in obj["metadata"].items() if k not in ("managedFields", "resourceVersion", "generation")}
@@ -168,13 +225,17 @@ def conflict_error(managed: Managed, conflicts: dict[Workflow, set[Path]]) -> Ap
     """409 with one cause for each field that another manager holds."""
     causes, lines = [], []
     for flow in sorted(conflicts, key=lambda f: (f.manager, f.operation, f.subresource)):
-        who = f'conflict with "{flow.manager}"'
+        who = f'"{flow.manager}"'
         if flow.subresource:
             who += f' with subresource "{flow.subresource}"'
         if flow.operation == "Update":
             who += f" using {managed.versions[flow]}"
-        for path in sorted(conflicts[flow]):
-            causes.append({"reason": "FieldManagerConflict", "message": who, "field": shown(path)})
-            lines.append(f"{who}: {shown(path)}")
-    count = f"{len(causes)} conflict{'s' if len(causes) > 1 else ''}"
-    return ApiError(409, "Conflict", f"Apply failed with {count}: " + "; ".join(lines), details={"causes": causes})
+        lines.append(f"conflicts with {who}:")
+        for path in in_order(conflicts[flow]):
+            causes.append({"reason": "FieldManagerConflict", "message": f"conflict with {who}", "field": shown(path)})
+            lines.append(f"- {shown(path)}")
+    if len(causes) == 1:
+        message = f"Apply failed with 1 conflict: {causes[0]['message']}: {causes[0]['field']}"
+    else:
+        message = f"Apply failed with {len(causes)} conflicts: " + "\n".join(lines)
+    return ApiError(409, "Conflict", message, details={"causes": causes})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from moduledeploy.devcluster.levels import Part, Schema, divide, field_schema, parts
+from moduledeploy.devcluster.levels import Part, Schema, declares, divide, field_schema, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,10 @@ class Comparison:
     def changed(self) -> set[Path]:
         """What the newer value has that the older had not or had otherwise."""
         return self.added | self.modified
+
+    def is_empty(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.added or self.modified or self.removed)
 
 
 def compare(schema: Schema, old: Any, new: Any) -> Comparison:
@@ -65,18 +69,18 @@ def _all_paths(schema: Schema, value: Any, path: Path) -> Iterator[Path]:
 
 
 def owned_paths(schema: Schema, value: Any) -> set[Path]:
-    """The fields that an intent speaks of: its leaves, its list items and its empty containers."""
+    """The fields that an intent speaks of: its leaves, its list items, the keys of its maps and its empty maps."""
     return set(_owned(schema, value, (), root=True))
 
 
 def _owned(schema: Schema, value: Any, path: Path, *, root: bool = False) -> Iterator[Path]:
     form = parts(schema, value)
-    if form == "whole" or not value:
+    if form == "whole" or value == {}:
         yield path
         return
     for part in divide(schema, value, root=root):
         here = (*path, part.element)
-        if form == "keyed":
+        if form == "keyed" or (form == "fields" and not declares(schema, part.element[2:], root=root)):
             yield here
         yield from _owned(part.schema, part.value, here)
 

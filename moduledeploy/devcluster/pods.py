@@ -65,6 +65,19 @@ def default_pod(pod: Object) -> None:
     spec = pod["spec"]
     default_pod_spec(spec)
     spec.setdefault("enableServiceLinks", True)
+    for container in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]:
+        resources = container.get("resources") or {}
+        if resources.get("limits"):
+            resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
+    _match_addresses(pod.get("status") or {})
+
+
+def _match_addresses(status: Object) -> None:
+    """The one address and the first of the addresses are the same, whichever was written."""
+    if status.get("podIPs") and not status.get("podIP"):
+        status["podIP"] = status["podIPs"][0].get("ip", "")
+    elif status.get("podIP") and not status.get("podIPs"):
+        status["podIPs"] = [{"ip": status["podIP"]}]
 
 
 def prepare_pod(pod: Object) -> None:

@@ -54,8 +54,14 @@ class Strategy(Protocol):
     def strategic(self) -> bool:
         """Whether it takes strategic merge patches."""
 
-    def decode(self, obj: Object, resource: Resource) -> Decoded:
-        """Check types, drop what isn't known, fill defaults; raises ApiError 400 for what can't be decoded."""
+    def decode(self, obj: Object, resource: Resource, *, keeps_nulls: bool = False) -> Decoded:
+        """Check types, drop what isn't known, fill defaults; raises ApiError 400 for what can't be decoded.
+
+        Nulls that no schema allows are dropped, but not those that apply brought (`keeps_nulls`): they are refused.
+        """
+
+    def reset(self, subresource: str) -> tuple[str, ...]:
+        """The fields that a write of this part can't touch."""
 
     def prepare_create(self, obj: Object) -> None:
         """Before validation of a create: drop status and the like."""

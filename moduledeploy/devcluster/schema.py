@@ -148,22 +148,22 @@ def _prune_object(node: Node, value: Object, path: str, unknown: list[str], *, r
     return kept
 
 
-def fill(node: Node, value: Any) -> None:
-    """Set defaults in place, and replace or drop nulls that the schema doesn't allow."""
+def fill(node: Node, value: Any, *, keeps_nulls: bool = False) -> None:
+    """Set defaults in place, and replace or drop nulls that the schema doesn't allow; those without default may stay."""
     if isinstance(value, dict):
         if node.fills:
             _fill_defaults(node, value)
-        for name in [name for name, item in value.items() if item is None]:
+        for name in [name for name, item in value.items() if item is None and not keeps_nulls]:
             child = node.properties.get(name) or node.additional
             if child is not None and not child.nullable:
                 del value[name]
         for name, item in value.items():
             child = node.properties.get(name) or node.additional
             if child is not None and isinstance(item, (dict, list)):
-                fill(child, item)
+                fill(child, item, keeps_nulls=keeps_nulls)
     elif isinstance(value, list) and node.items is not None:
         for item in value:
-            fill(node.items, item)
+            fill(node.items, item, keeps_nulls=keeps_nulls)
 
 
 def _fill_defaults(node: Node, value: Object) -> None:

@@ -38,10 +38,6 @@ def default_service(obj: Object) -> None:
             port["targetPort"] = port["port"]
     if spec["type"] != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
-        # A headless Service without a selector may be filled with addresses of both families.
-        both = spec.get("clusterIP") == "None" and not spec.get("selector")
-        spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if both else ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "RequireDualStack" if both else "SingleStack")
     if spec["type"] in ("LoadBalancer", "NodePort"):
         spec.setdefault("externalTrafficPolicy", "Cluster")
     if spec["type"] == "LoadBalancer":
@@ -57,7 +53,7 @@ def keep_addresses(new: Object, old: Object) -> None:
         for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
             spec.pop(field, None)
         return
-    for field in ("clusterIP", "clusterIPs"):
+    for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
         if not spec.get(field) and old["spec"].get(field):
             spec[field] = old["spec"][field]
 
@@ -67,6 +63,11 @@ def assign_addresses(writes: Writes, resource: Resource, obj: Object, _old: Obje
     if resource.table != "services" or subresource:
         return
     spec = obj["spec"]
+    if spec["type"] != "ExternalName":
+        # A headless Service without a selector may be filled with addresses of both families.
+        both = spec.get("clusterIP") == "None" and not spec.get("selector")
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if both else ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack" if both else "SingleStack")
     if spec["type"] != "ExternalName" and not spec.get("clusterIP"):
         taken = {other.obj["spec"].get("clusterIP") for other in writes.store.open("services").records.values()}
         first = int(_NETWORK.network_address) + _RESERVED

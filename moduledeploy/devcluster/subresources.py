@@ -1,72 +1,18 @@
-"""Subresources that are more than a part of their object: scale, eviction, binding, tokens, finalize."""
+"""Subresources that are actions: eviction, binding, finalize."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-import attrs
+from typing import TYPE_CHECKING, Any
 
 from moduledeploy.devcluster.deletion import DeleteOptions
-from moduledeploy.devcluster.errors import INVALID, ApiError, FieldError, bad_request, conflict, invalid, not_found
-from moduledeploy.devcluster.gotypes import Reading
-from moduledeploy.devcluster.kinds import TYPES
-from moduledeploy.devcluster.scale import to_scale, with_replicas
+from moduledeploy.devcluster.errors import ApiError, FieldError, conflict, invalid, not_found
 from moduledeploy.devcluster.selectors import matches_label_selector
 from moduledeploy.devcluster.storage import copy_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from moduledeploy.devcluster.resources import Resource
     from moduledeploy.devcluster.storage import Key, Object
     from moduledeploy.devcluster.writes import WriteOptions, Writes
-
-_SCALE_VERSION: Final = "autoscaling/v1"
-
-
-def get_scale(writes: Writes, resource: Resource, key: Key) -> Object:
-    """The Scale of a stored object; raises ApiError 404."""
-    record = writes.store.get(resource.table, key)
-    if record is None:
-        raise not_found(resource.plural, resource.group, key[1])
-    return to_scale(record.obj, resource.scale)
-
-
-def write_scale(
-    writes: Writes, resource: Resource, key: Key, change: Callable[[Object], Object], options: WriteOptions
-) -> Object:
-    """Change the replicas through the Scale that `change` makes of the present one."""
-
-    def apply(obj: Object) -> Object:
-        wanted = _checked(change(to_scale(obj, resource.scale)), key[1])
-        if resource.strategy.typed and wanted["spec"].get("replicas", 0) < 0:
-            detail = "must be greater than or equal to 0"
-            problem = FieldError(INVALID, "spec.replicas", wanted["spec"]["replicas"], detail)
-            raise invalid("Scale", "autoscaling", key[1], [problem])
-        version = wanted.get("metadata", {}).get("resourceVersion")
-        if version:
-            obj["metadata"]["resourceVersion"] = version
-        return with_replicas(obj, resource.scale, wanted["spec"].get("replicas", 0))
-
-    outcome = writes.patch(resource, key, apply, attrs.evolve(options, subresource="scale"))
-    return to_scale(outcome.obj, resource.scale)
-
-
-def check_scale(scale: Object, name: str) -> None:
-    """Raises ApiError 400 for what is no Scale of that name."""
-    if scale.get("kind", "Scale") != "Scale" or scale.get("apiVersion", _SCALE_VERSION) != _SCALE_VERSION:
-        raise bad_request(f'{scale.get("kind")} in version "{scale.get("apiVersion")}" cannot be handled as a Scale')
-    meta = scale.get("metadata") or {}
-    if meta.get("name") and meta["name"] != name:
-        raise bad_request(f"the name of the object ({meta['name']}) does not match the name on the URL ({name})")
-
-
-def _checked(scale: Object, name: str) -> Object:
-    check_scale(scale, name)
-    reading = Reading("Scale", _SCALE_VERSION)
-    meta = scale.get("metadata") or {}
-    rest = {field: value for field, value in scale.items() if field in ("spec", "status")}
-    return {"metadata": meta, **reading.struct(rest, TYPES.structs["Scale"], "")}
 
 
 def evict(writes: Writes, pods: Resource, key: Key, body: Object, *, dry_run: bool) -> Object:

@@ -26,6 +26,7 @@ from moduledeploy.devcluster.errors import (
 from moduledeploy.devcluster.managedfields import FieldManagers, Managed, Workflow
 from moduledeploy.devcluster.patches import merge_patch
 from moduledeploy.devcluster.storage import Key, Object, Record, Store, copy_object
+from moduledeploy.devcluster.views import convert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,7 @@ class WriteOptions:
     dry_run: bool = False
     field_validation: FieldValidation = "Warn"
     uid: str | None = None  # precondition
+    keeps_nulls: bool = False  # of an apply: nulls are judged, not dropped
     managed: tuple[Managed, Workflow] | None = None  # of a create by apply, instead of deriving it
 
 
@@ -78,7 +80,7 @@ class Writes:
 
     def decode(self, resource: Resource, obj: Object, options: WriteOptions) -> tuple[Object, tuple[str, ...]]:
         """The object by its schema, and warnings; raises ApiError 400 for unknown fields when validation is Strict."""
-        decoded = resource.strategy.decode(obj, resource)
+        decoded = resource.strategy.decode(obj, resource, keeps_nulls=options.keeps_nulls)
         if not decoded.unknown or options.field_validation == "Ignore":
             return decoded.obj, ()
         if options.field_validation == "Strict":
@@ -95,6 +97,7 @@ class Writes:
         obj, warnings = self.decode(resource, body, options)
         meta = obj["metadata"]
         self._match_namespace(resource, namespace, meta)
+        managed = self._creator(resource, obj, options)
         self._admit(resource, obj, None, options.subresource)
         generated = bool(meta.get("generateName")) and not meta.get("name")
         for _ in range(_GENERATED_TRIES):
@@ -111,15 +114,21 @@ class Writes:
             raise already_exists(resource.plural, resource.group, meta["name"])
         if meta.get("resourceVersion"):
             raise unknown("resourceVersion should not be set on objects to be created")
-        if options.managed is not None:
-            self.managers.stamp(*options.managed, obj["apiVersion"])
-            self.managers.write(obj, options.managed[0])
+        if managed:
+            obj["metadata"]["managedFields"] = managed
         else:
-            self.managers.created(resource, obj, options)
+            obj["metadata"].pop("managedFields", None)
         if options.dry_run:
             meta.pop("resourceVersion", None)
             return Outcome(obj, created=True, warnings=warnings)
         return Outcome(self.store.put(resource.table, key, obj).obj, created=True, warnings=warnings)
+
+    def _creator(self, resource: Resource, obj: Object, options: WriteOptions) -> list[Object]:
+        """The managedFields of a new object: what the request says, before anything else is filled in."""
+        if options.managed is None:
+            return self.managers.created(resource, convert(resource, obj) if resource.stored_in else obj, options)
+        self.managers.stamp(*options.managed, obj["apiVersion"])
+        return options.managed[0].entries()
 
     def _prepare_new(self, resource: Resource, obj: Object) -> None:
         meta = obj["metadata"]

@@ -2,8 +2,9 @@
 
 A scenario is a list of steps: name, method, path, and where needed headers, body or raw, watch (seconds to listen),
 until (events to wait for), save (variables from the answer), sleep, retry until expect, ignore (paths left out of the
-comparison).  A step whose name begins with "-" prepares and is not compared.  What differs from run to run (uids,
-versions, times, random suffixes) becomes numbered placeholders, so that equal values stay equal and ordered.
+comparison), managed (managedFields are compared, too), show (headers of the answer that are).  A step whose name begins
+with "-" prepares and is not compared.  What differs from run to run (uids, versions, times, random suffixes) becomes
+numbered placeholders, so that equal values stay equal and ordered.
 """
 
 from __future__ import annotations
@@ -30,20 +31,24 @@ class Placeholders:
     versions: dict[str, str] = attrs.field(factory=dict)
     names: dict[str, str] = attrs.field(factory=dict)
 
-    def replace(self, value: Any, key: str = "") -> Any:
-        """The value with placeholders; managedFields are left out."""
+    def replace(self, value: Any, key: str = "", *, managed: bool = False) -> Any:
+        """The value with placeholders; managedFields are left out unless asked for."""
         if isinstance(value, dict):
+            left_out = ("selfLink",) if managed else ("managedFields", "selfLink")
             prefix, name = value.get("generateName"), str(value.get("name", ""))
             if prefix and name.startswith(prefix) and name != prefix:
                 self.names.setdefault(name, f"{prefix}<suffix-{len(self.names) + 1}>")
-            return {k: self.replace(v, k) for k, v in value.items() if k not in ("managedFields", "selfLink")}
+            if managed and "managedFields" in value:  # their order is that of times, which differ from run to run
+                value = {**value, "managedFields": sorted(value["managedFields"], key=_workflow)}
+            return {
+                self._text(k, ""): self.replace(v, k, managed=managed) for k, v in value.items() if k not in left_out
+            }
         if isinstance(value, list):
-            return [self.replace(item, key) for item in value]
+            return [self.replace(item, key, managed=managed) for item in value]
         return self._text(value, key) if isinstance(value, str) else value
 
     def _text(self, value: str, key: str) -> str:
-        if _UID.fullmatch(value):
-            return self.uids.setdefault(value, f"<uid-{len(self.uids) + 1}>")
+        value = _UID.sub(lambda match: self.uids.setdefault(match[0], f"<uid-{len(self.uids) + 1}>"), value)
         if _STAMP.fullmatch(value):
             return "<timestamp>"
         if key == "resourceVersion" and value:
@@ -53,6 +58,10 @@ class Placeholders:
         for real, alias in self.names.items():
             value = value.replace(real, alias)
         return value
+
+
+def _workflow(entry: dict[str, str]) -> tuple[str, ...]:
+    return tuple(entry.get(name, "") for name in ("manager", "operation", "subresource", "apiVersion"))
 
 
 def refusal(status: dict[str, Any]) -> dict[str, Any]:
@@ -136,6 +145,8 @@ class Replay:
             step["method"], aiohttp.client.URL(url, encoded=True), data=data, headers=headers, skip_auto_headers=skip
         ) as response:
             answer: Step = {"code": response.status, "type": response.content_type}
+            if "show" in step:
+                answer["headers"] = {name: response.headers.getall(name, []) for name in step["show"]}
             if "watch" in step and response.status == 200:
                 answer["events"] = await _events(response, step["watch"], step.get("until", 10**6))
                 return answer
@@ -167,7 +178,7 @@ def _comparable(answer: Step, step: Step, placeholders: Placeholders) -> Any:
     for event in answer.get("events", []):
         if event["type"] == "ERROR":
             event["object"] = refusal(event["object"])
-    normalised = placeholders.replace(answer)
+    normalised = placeholders.replace(answer, managed=step.get("managed", False))
     for path in step.get("ignore", []):
         drop(normalised, path)
     return normalised

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.arklet.faults import CommandFault
 
 BASE_VERSION: Final = "1.0.0"
-_REPEATED_SPACE: Final = 3_500  # bytes of Metaspace that a refused install was seen to take
 
 NOT_FOUND: Final = {"code": "CMD_NOT_FOUND", "message": "please follow the doc"}
 
@@ -119,4 +118,4 @@ def installed(biz: Biz, *, began_ms: int, now_ms: int, metaspace: int, upper_cas
 def repeated(identity: str) -> Outcome:
     """An install of an identity that is registered, in whatever state."""
     text = f"Biz: {identity} has been installed or registered."
-    return Outcome("REPEAT_BIZ", text, {"elapsedSpace": _REPEATED_SPACE})
+    return Outcome("REPEAT_BIZ", text, {"elapsedSpace": 0})

@@ -37,6 +37,7 @@ class ModuleFault(CommandFault):
         super().__init__("java.lang.reflect.InvocationTargetException", cause=cause)
 
 
-def null_pointer() -> CommandFault:
-    """What the JVM says to a field it needed and didn't get, or got in another type."""
-    return CommandFault('Cannot invoke "Object.getClass()" because "input" is null')
+def no_input(handler: str, getter: str) -> CommandFault:
+    """What the JVM says to a command without fields, or with one of another type, which comes to the same."""
+    name = f"com.alipay.sofa.koupleless.arklet.core.command.builtin.handler.{handler}$Input.{getter}()"
+    return CommandFault(f'Cannot invoke "{name}" because "input" is null')

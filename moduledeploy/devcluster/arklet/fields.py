@@ -1,27 +1,26 @@
-"""Request bodies as fastjson 1.2 reads them, which is laxer than JSON.
-
-Comments and single quotes are accepted, names match without regard to case, `_` and `-`, numbers and texts are turned into
-each other.  A body that is empty or `null` has no fields at all.
-"""
+"""The fields of a request as the JVM converts them: names match without regard to case, `_` and `-`, but the exact one wins."""
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from moduledeploy.devcluster.arklet.faults import CommandFault, null_pointer
+from moduledeploy.devcluster.arklet import fastjson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LAX: Final = re.compile(r"""("(?:[^"\\]|\\.)*")|'((?:[^'\\]|\\.)*)'|(//[^\n]*|/\*.*?\*/)""", re.DOTALL)
+_TRUE: Final = frozenset({"T", "Y", "1"})
+_FALSE: Final = frozenset({"F", "N", "0", "", "null", "NULL"})
 
 
 class Unreadable(Exception):
     """Raised when a body is no JSON object: a real Arklet never answers it."""
+
+
+class Unconvertible(Exception):
+    """Raised when a field can't be made what it has to be: a real Arklet goes on as if there were no fields at all."""
 
 
 def read_body(data: bytes) -> Fields | None:
@@ -30,76 +29,74 @@ def read_body(data: bytes) -> Fields | None:
     if text in {"", "null"}:
         return None
     try:
-        value = json.loads(text)
-    except ValueError:
-        value = _read_lax(text)
+        value = fastjson.read(text)
+    except fastjson.Malformed as error:
+        raise Unreadable(str(error)) from error
     if not isinstance(value, dict):
         raise Unreadable("the body is no JSON object")
-    return Fields({_plain(name): item for name, item in value.items()})
+    return Fields(value)
 
 
 @attrs.frozen
 class Fields:
-    """The fields of one request by their plain names."""
+    """The fields of one request."""
 
-    _values: Mapping[str, Any]
+    _exact: Mapping[str, Any]
+    _plain: Mapping[str, Any] = attrs.field(init=False)
+
+    @_plain.default
+    def _by_plain_name(self) -> Mapping[str, Any]:
+        return {_plain(name): value for name, value in self._exact.items()}
 
     def text(self, name: str) -> str:
         """A text field; "" where it is missing, null or blank."""
-        value = self._values.get(_plain(name))
-        if value is None:
-            return ""
-        text = value if isinstance(value, str) else json.dumps(value)
+        value = self._value(name)
+        text = "" if value is None else fastjson.as_text(value)
         return text if text.strip() else ""
 
     def flag(self, name: str) -> bool:
-        """A boolean field, false where it is missing; raises `CommandFault` for what can't be one."""
-        value = self._values.get(_plain(name))
+        """A boolean field, false where it is missing; raises `Unconvertible`."""
+        value = self._value(name)
+        if value is None or isinstance(value, bool):
+            return bool(value)
         if isinstance(value, list | dict):
-            raise null_pointer()
-        word = str(value).lower()
-        if word not in {"true", "1", "false", "0", "none", "", "null"}:
-            raise CommandFault(f"com.alibaba.fastjson.JSONException: can not cast to boolean, value : {value}")
-        return word in {"true", "1"}
+            raise Unconvertible(name)
+        if not isinstance(value, str):
+            return int(value) == 1
+        if value in _TRUE or value.lower() == "true":
+            return True
+        if value in _FALSE or value.lower() == "false":
+            return False
+        raise Unconvertible(name)
 
     def texts(self, name: str) -> list[str]:
-        """A list of texts, empty where it is missing; raises `CommandFault` for another type."""
-        return [str(item) for item in self._list(name)]
+        """A list of texts, empty where it is missing; raises `Unconvertible`."""
+        return [fastjson.as_text(item) for item in self._list(name)]
 
     def mapping(self, name: str) -> dict[str, str]:
-        """A map of texts, empty where it is missing; raises `CommandFault` for another type."""
-        value = self._values.get(_plain(name), {})
-        if not isinstance(value, dict):
-            raise null_pointer()
-        return {key: str(item) for key, item in value.items()}
+        """A map of texts, empty where it is missing; raises `Unconvertible`."""
+        value = self._value(name)
+        if not isinstance(value, dict | None):
+            raise Unconvertible(name)
+        return {key: fastjson.as_text(item) for key, item in (value or {}).items()}
 
     def items(self, name: str) -> list[Fields]:
-        """A list of objects, empty where it is missing; raises `CommandFault` for another type."""
+        """A list of objects, empty where it is missing; raises `Unconvertible`."""
         items = self._list(name)
         if not all(isinstance(item, dict) for item in items):
-            raise null_pointer()
-        return [Fields({_plain(key): value for key, value in item.items()}) for item in items]
+            raise Unconvertible(name)
+        return [Fields(item) for item in items]
+
+    def _value(self, name: str) -> Any:
+        value = self._exact.get(name)
+        return self._plain.get(_plain(name)) if value is None else value
 
     def _list(self, name: str) -> list[Any]:
-        value = self._values.get(_plain(name))
+        value = self._value(name)
         if not isinstance(value, list | None):
-            raise null_pointer()
+            raise Unconvertible(name)
         return value or []
 
 
 def _plain(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
-
-
-def _read_lax(text: str) -> object:
-    def strict(found: re.Match[str]) -> str:
-        if found[1] is not None:
-            return found[1]
-        if found[3] is not None:
-            return " "
-        return json.dumps(found[2].replace("\\'", "'"))
-
-    try:
-        return json.loads(_LAX.sub(strict, text))
-    except ValueError as error:
-        raise Unreadable(str(error)) from error

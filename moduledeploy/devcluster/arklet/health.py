@@ -50,6 +50,8 @@ def _modules(fields: Fields, operations: Operations) -> dict[str, Any]:
     name, version = fields.text("bizName"), fields.text("bizVersion")
     upper_case = operations.behaviour.upper_case_states
     known = [_master(operations), *(in_health(biz, upper_case=upper_case) for biz in operations.modules.modules())]
+    if version and not name:
+        raise UnknownModule("Biz name must not be empty.")
     chosen = [info for info in known if name in {"", info["bizName"]} and version in {"", info["bizVersion"]}]
     if name and version:
         if not chosen:

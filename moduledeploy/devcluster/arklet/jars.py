@@ -96,6 +96,7 @@ async def open_jar(url: str, *, asked: tuple[str, str], folder: ModuleFolder) ->
     if scheme == "file" and (path := unquote(urlsplit(url).path)).startswith("/modules/"):
         return _open_file(path, folder)
     if scheme == "http" and is_loopback(url):
+        _require_port(url)
         manifest = await read_manifest(url)
         name, version = manifest.get("Ark-Biz-Name", ""), manifest.get("Ark-Biz-Version", "")
         _require_identity(name, version)
@@ -137,6 +138,14 @@ def _open_file(path: str, folder: ModuleFolder) -> Jar:
 def _identity_in(url: str) -> tuple[str, str]:
     found = _NAMED.fullmatch(url.rsplit("/", 1)[-1])
     return (found["name"], found["version"]) if found else ("", "")
+
+
+def _require_port(url: str) -> None:
+    try:
+        urlsplit(url).port  # noqa: B018 -- it is checked when it is read
+    except ValueError as error:
+        port = urlsplit(url).netloc.rpartition(":")[2]
+        raise JarFault(f"java.lang.IllegalArgumentException: port out of range:{port}") from error
 
 
 def _priority(text: str) -> int:

@@ -16,7 +16,8 @@ import attrs
 
 from moduledeploy.devcluster.arklet.answers import NOT_FOUND, Outcome, internal_error, listed
 from moduledeploy.devcluster.arklet.behaviour import Behaviour
-from moduledeploy.devcluster.arklet.faults import CommandFault, null_pointer
+from moduledeploy.devcluster.arklet.faults import CommandFault, no_input
+from moduledeploy.devcluster.arklet.fields import Fields, Unconvertible
 from moduledeploy.devcluster.arklet.figures import INSTANT, Timings
 from moduledeploy.devcluster.arklet.health import UnknownModule, health
 from moduledeploy.devcluster.arklet.jars import ModuleFolder
@@ -27,7 +28,6 @@ from moduledeploy.devcluster.arklet.operations import Effects, InstallRequest, O
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from moduledeploy.devcluster.arklet.fields import Fields
     from moduledeploy.runtime.clock import Clock
 
 _COMMANDS: Final = {
@@ -47,6 +47,12 @@ _VERBS: Final = {
     "switchBiz": "switch",
 }
 
+_INPUTS: Final = {  # what is asked first of the fields of a command, by class and method
+    "installBiz": ("InstallBizHandler", "isAsync"),
+    "batchInstallBiz": ("BatchInstallBizHandler", "getBizList"),
+    "uninstallBiz": ("UninstallBizHandler", "getBizName"),
+    "switchBiz": ("SwitchBizHandler", "getBizName"),
+}
 _OPERATIONS: Final = frozenset({"installBiz", "batchInstallBiz", "uninstallBiz"})  # have delays of their own
 
 
@@ -169,19 +175,31 @@ class SimulatedArklet:
         if command == "queryAllBiz":
             upper_case = behaviour.upper_case_states
             return self._success([listed(biz, upper_case=upper_case) for biz in self._operations.modules.modules()])
-        if fields is None:
-            raise null_pointer()
+        if command == "health":
+            return self._health(fields)
         if command == "queryBizOps":
             return self._query(fields)
-        if command == "health":
-            try:
-                return self._success({"healthData": health(fields, self._operations)})
-            except UnknownModule as error:
-                return self._failed(str(error))
-        operation = await self._validated(command, fields, behaviour)
-        return self._later(operation) if fields.flag("async") else await self._now(operation)
+        if fields is None:
+            raise no_input(*_INPUTS[command])
+        try:
+            is_later, operation = fields.flag("async"), await self._validated(command, fields, behaviour)
+        except Unconvertible as error:
+            raise no_input(*_INPUTS[command]) from error
+        return self._later(operation) if is_later else await self._now(operation)
 
-    def _query(self, fields: Fields) -> dict[str, Any]:
+    def _health(self, fields: Fields | None) -> dict[str, Any]:
+        nothing = Fields({})
+        try:
+            data = health(fields or nothing, self._operations)
+        except Unconvertible:
+            data = health(nothing, self._operations)
+        except UnknownModule as error:
+            return self._failed(str(error))
+        return self._success({"healthData": data})
+
+    def _query(self, fields: Fields | None) -> dict[str, Any]:
+        if fields is None:
+            raise CommandFault("request is null")
         if not (request_id := fields.text("requestId")):
             raise CommandFault("requestId is blank")
         if (record := self._journal.record(request_id)) is None:
@@ -191,7 +209,7 @@ class SimulatedArklet:
     async def _validated(self, command: str, fields: Fields, behaviour: Behaviour) -> _Operation:
         if fields.flag("async") and not fields.text("requestId"):
             raise (
-                null_pointer()
+                no_input(*_INPUTS[command])
                 if command == "batchInstallBiz"
                 else CommandFault("requestId should not be blank when async is true")
             )
@@ -312,7 +330,6 @@ def _install_request(fields: Fields) -> InstallRequest:
     name, version = fields.text("bizName"), fields.text("bizVersion")
     if bool(name) != bool(version):
         raise CommandFault("bizName and bizVersion should be both blank or both not blank.")
-    fields.texts("args")
     return InstallRequest(
         url=url,
         name=name,

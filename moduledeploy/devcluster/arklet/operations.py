@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import attrs
 
-from moduledeploy.devcluster.arklet.answers import Outcome, installed, repeated
+from moduledeploy.devcluster.arklet.answers import BASE_VERSION, Outcome, installed, repeated
 from moduledeploy.devcluster.arklet.behaviour import Behaviour, matches
 from moduledeploy.devcluster.arklet.container import STARTED_STATES, Biz, ModuleContainer
 from moduledeploy.devcluster.arklet.faults import CommandFault, ModuleFault
@@ -117,7 +117,9 @@ class Operations:
         return Outcome("SUCCESS", f"Uninstall biz: {name}:{version} success.")
 
     async def switch(self, name: str, version: str, _behaviour: Behaviour) -> Outcome:
-        """Make one started version of a module the active one."""
+        """Make one started version of a module the active one; the base itself, which has one, always is."""
+        if (name, version) == (MASTER, BASE_VERSION):
+            return Outcome("SUCCESS", f"Switch biz: {name}:{version} is activated.")
         if (biz := self.modules.get(f"{name}:{version}")) is None:
             return Outcome("NOT_FOUND_BIZ", f"Switch biz: {name}:{version} not found.")
         if biz.state not in STARTED_STATES:

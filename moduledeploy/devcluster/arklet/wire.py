@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import re
 import socket
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import anyio
 import attrs
 
+from moduledeploy.devcluster.arklet import fastjson
 from moduledeploy.devcluster.arklet.fields import Unreadable, read_body
 from moduledeploy.devcluster.arklet.machine import JvmStopped, ReplyLost, Silence
-from moduledeploy.devcluster.arklet.requests import Continue, Oversized, Request, RequestParser
+from moduledeploy.devcluster.arklet.requests import (
+    Continue,
+    Event,
+    ExpectationFailed,
+    Oversized,
+    RequestParser,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -33,6 +41,10 @@ _NOT_POST: Final = b"HTTP/1.1 500 Internal Server Error\r\nContent_Length: %d\r\
     _NOT_POST_TEXT,
 )
 _TOO_LARGE: Final = b"HTTP/1.1 413 Request Entity Too Large\r\ncontent-length: 0\r\n\r\n"
+_TOO_LARGE_AND_CLOSED: Final = (
+    b"HTTP/1.1 413 Request Entity Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
+_EXPECTATION_FAILED: Final = b"HTTP/1.1 417 Expectation Failed\r\ncontent-length: 0\r\n\r\n"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LONGEST_SILENCE_S: Final = 3600.0  # a real Arklet has no limit; a forgotten connection shall not live for ever here
 _BACKLOG: Final = 128
@@ -164,20 +176,29 @@ class ArkletPorts:
                 return
 
 
-async def _reply(arklet: SimulatedArklet, event: Request | Continue | Oversized) -> tuple[bytes, bool]:
+async def _reply(arklet: SimulatedArklet, event: Event) -> tuple[bytes, bool]:
     """The bytes to send, and whether the connection ends with them; no bytes for what Arklet never answers."""
     if isinstance(event, Continue):
         return _CONTINUE, False
     if isinstance(event, Oversized):
-        return _TOO_LARGE, False
+        return (_TOO_LARGE_AND_CLOSED, True) if event.is_last else (_TOO_LARGE, False)
+    if isinstance(event, ExpectationFailed):
+        return _EXPECTATION_FAILED, False
     if event.method != "POST":
         return _NOT_POST, True
     try:
-        fields = read_body(event.body)
+        command, fields = _command(event.path), read_body(event.body)
     except Unreadable:
         return b"", False
-    answer = await arklet.answer(event.path.removeprefix("/"), fields)
-    return _OK + json.dumps(answer, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(), True
+    answer = await arklet.answer(command, fields)
+    return _OK + fastjson.write(answer), True
+
+
+def _command(path: str) -> str:
+    """The command that a path names; raises `Unreadable` for a `%` that stands for nothing."""
+    if re.search(r"%(?![0-9a-fA-F]{2})", path):
+        raise Unreadable("an escape in the path is broken")
+    return unquote(path)[1:]
 
 
 async def _receive(connection: socket.socket) -> bytes:
