@@ -84,8 +84,9 @@ class WatchRules:
     answer_within_s: float = 30.0
     min_watch_s: float = 300.0  # client-go, tools/cache/reflector.go: 5 to 10 minutes, so that load spreads
     max_watch_s: float = 600.0
-    # The server's watch cache sends a bookmark each minute: two and a half without a line is a dead connection.
-    idle_s: float = 150.0
+    # The server's watch cache sends a bookmark each minute: a third of one more without a line is a dead connection. One that
+    # was only slow costs a request that resumes the watch.
+    idle_s: float = 80.0
     # Beyond the end that the server was asked for; for kinds without bookmarks.
     end_margin_s: float = 10.0
     marker_within_s: float = 60.0
@@ -110,7 +111,6 @@ class _Watch:
     timeout_s: float
     is_synced: bool
     events: int = 0
-    has_bookmarks: bool = False
 
 
 @attrs.define(kw_only=True)
@@ -133,6 +133,8 @@ class Reflector(Generic[T]):
     _backoff: BackoffCounter = attrs.field(init=False)
     _retry_after_s: float = attrs.field(default=0.0, init=False)
     _read_began_at: float = attrs.field(default=0.0, init=False)
+    # Whether this kind has bookmarks; unknown until one comes, or a silence passes in which one was due.
+    _has_bookmarks: bool | None = attrs.field(default=None, init=False)
     _counters: dict[str, MetricCounter] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -241,6 +243,8 @@ class Reflector(Generic[T]):
                         continue  # a slow beginning, and nothing read so far is lost
                     self._error = f"no end of the initial events: {error.message}"
                     return Failure.NO_MARKER
+                if error.reason == "idle" and self._has_bookmarks is None:
+                    self._has_bookmarks = False
                 raise
             if lines is None:
                 return Failure.END
@@ -290,7 +294,7 @@ class Reflector(Generic[T]):
             self.sink.collect(event)
 
     async def _take_bookmark(self, event: Bookmark, watch: _Watch) -> None:
-        watch.has_bookmarks = True
+        self._has_bookmarks = True
         if watch.is_synced:
             self.sink.apply(event)
             watch.rv = event.rv
@@ -310,7 +314,7 @@ class Reflector(Generic[T]):
             return self.rules.marker_silence_s
         remaining_s = watch.opened_at + watch.timeout_s - self.clock.monotonic()
         until_end_s = max(remaining_s, 0.0) + self.rules.end_margin_s
-        return min(self.rules.idle_s, until_end_s) if watch.has_bookmarks else until_end_s
+        return until_end_s if self._has_bookmarks is False else min(self.rules.idle_s, until_end_s)
 
     async def _complete(self, rv: str, mode: str) -> None:
         self._backoff.reset()
