@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 
 from tests.arklet_base.processes import new_bases
 from tests.arklet_base.recorded import make_recorded_folder
+from tests.devcluster.arklet.wire_answers import ask
+from tests.devcluster.arklet.wire_requests import requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,3 +59,13 @@ def test_the_requests_are_answered_as_recorded(lone_base: RealBase, tmp_path: Pa
 
     assert set(re.findall(r"^FAIL (.+)$", done.stdout, re.MULTILINE)) <= HURRIED, done.stdout
     assert re.search(r"^\d+ passed, \d+ failed$", done.stdout, re.MULTILINE), done.stderr
+
+
+def test_odd_requests_are_answered_as_recorded(lone_base: RealBase) -> None:
+    recorded = json.loads((RECORDED / "wire-2.1.6.json").read_text())
+    waits = {name: 1.0 if seen["connection"] == "open" else 20.0 for name, seen in recorded.items()}
+    address = (lone_base.host, lone_base.arklet_port)
+
+    found = {name: ask(address, data, wait_s=waits[name]) for name, data in requests().items()}
+
+    assert [(name, found[name], seen) for name, seen in recorded.items() if found[name] != seen] == []

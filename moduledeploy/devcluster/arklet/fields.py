@@ -11,8 +11,8 @@ from moduledeploy.devcluster.arklet import fastjson
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TRUE: Final = frozenset({"T", "Y", "1"})
-_FALSE: Final = frozenset({"F", "N", "0", "", "null", "NULL"})
+_TRUE: Final = frozenset({"T", "Y", "y", "1"})
+_FALSE: Final = frozenset({"F", "f", "N", "0", "", "null", "NULL"})
 
 
 class Unreadable(Exception):

@@ -219,8 +219,9 @@ async def test_help_lists_the_commands(base: Base) -> None:
         ({}, "bizUrl should not be blank"),
         ({"biz_url": "/x.jar"}, "java.net.MalformedURLException: no protocol: /x.jar"),
         ({"BIZURL": "https://h/x.jar"}, "java.lang.IllegalArgumentException: Biz Name must not be empty!"),
-        ({"bizUrl": "https://h/x.jar", "args": "x"}, "Cannot invoke"),
-        ({"bizUrl": "https://h/x.jar", "async": "perhaps"}, "can not cast to boolean, value : perhaps"),
+        ({"bizUrl": "https://h/x.jar", "envs": "x"}, "InstallBizHandler$Input.isAsync()"),
+        ({"bizUrl": "https://h/x.jar", "async": "perhaps"}, "InstallBizHandler$Input.isAsync()"),
+        ({"bizUrl": "http://127.0.0.1:99999/x.jar"}, "java.lang.IllegalArgumentException: port out of range:99999"),
     ],
 )
 async def test_wrong_fields_end_in_the_exception_the_jvm_throws(

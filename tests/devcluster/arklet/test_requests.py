@@ -36,12 +36,18 @@ def test_requests_are_found_however_their_bytes_arrive(bodies: list[tuple[bytes,
     assert events(data, cuts) == [Request("POST", "/a", body) for body, _ in bodies]
 
 
-@given(st.integers(0, 3), st.lists(st.integers(0, LARGEST_BODY), max_size=3))
-def test_an_oversized_body_is_told_once_and_skipped(size: int, cuts: list[int]) -> None:
-    body = b"x" * (LARGEST_BODY + 1)
-    data = (chunked(body, 300_000 * size) if size else plain(body)) + plain(b"next")
+@given(st.lists(st.integers(0, LARGEST_BODY), max_size=3))
+def test_an_oversized_body_is_told_once_and_skipped(cuts: list[int]) -> None:
+    data = plain(b"x" * (LARGEST_BODY + 1)) + plain(b"next")
 
     assert events(data, cuts) == [Oversized(), Request("POST", "/a", b"next")]
+
+
+@given(st.integers(1, 3), st.lists(st.integers(0, LARGEST_BODY), max_size=3))
+def test_oversized_chunks_end_the_connection(size: int, cuts: list[int]) -> None:
+    data = chunked(b"x" * (LARGEST_BODY + 1), 300_000 * size)
+
+    assert events(data, cuts)[0] == Oversized(is_last=True)
 
 
 def test_a_client_that_expects_it_is_told_to_continue() -> None:

@@ -1,0 +1,53 @@
+"""What a base answers to raw requests, with what differs from base to base taken out."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from typing import Any, Final
+
+_KEPT: Final = {"bizListInfo", "bizInfo", "masterBizInfo"}
+
+
+def ask(address: tuple[str, int], data: bytes, *, wait_s: float) -> dict[str, Any]:
+    """The answer to bytes, read to the end of the connection or for so long."""
+    received, ends = b"", "open"
+    deadline = time.monotonic() + wait_s
+    with socket.create_connection(address, timeout=wait_s) as connection:
+        try:
+            connection.sendall(data)
+            while (left := deadline - time.monotonic()) > 0:
+                connection.settimeout(left)
+                if not (more := connection.recv(65536)):
+                    ends = "closed"
+                    break
+                received += more
+        except TimeoutError:
+            pass
+        except ConnectionError:
+            ends = "closed"
+    return {"answer": _told(received), "connection": ends}
+
+
+def _told(received: bytes) -> list[Any]:
+    """The parts between blank lines: heads as text, JSON with what is the base's own taken out."""
+    return [_normal(part) for part in received.decode().split("\r\n\r\n") if part]
+
+
+def _normal(part: str) -> Any:
+    if not part.startswith("{"):
+        return part
+    body = json.loads(part)
+    body.pop("errorStackTrace", None)
+    body.pop("baseIdentity", None)
+    data = body.get("data")
+    if isinstance(data, list) and data and "desc" in data[0]:
+        body["data"] = sorted(command["id"] for command in data)
+    if isinstance(data, dict) and "healthData" in data:
+        health = data["healthData"]
+        data["healthData"] = {
+            key: value if key in _KEPT else sorted(value) if isinstance(value, dict) else "a list"
+            for key, value in sorted(health.items())
+        }
+    return body
