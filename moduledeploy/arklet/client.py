@@ -15,7 +15,6 @@ import aiohttp
 import attrs
 import msgspec
 
-from moduledeploy.arklet.failures import one_line
 from moduledeploy.arklet.messages import SUCCESS, read_listing, read_outcome
 from moduledeploy.arklet.outcomes import (
     Busy,
@@ -28,6 +27,7 @@ from moduledeploy.arklet.outcomes import (
     Repeated,
     Unclear,
 )
+from moduledeploy.runtime.text import one_line
 
 if TYPE_CHECKING:
     from moduledeploy.runtime.metrics import ArkletMetrics

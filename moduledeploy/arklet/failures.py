@@ -8,9 +8,8 @@ from typing import Final
 import attrs
 
 from moduledeploy.arklet.outcomes import FailureClass
+from moduledeploy.runtime.text import one_line
 
-MAX_LINE: Final = 1024  # what an Event's note may hold
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _CAUSE: Final = re.compile(r"^\s*Caused by: ([^\n]{1,4096})", re.MULTILINE)
 _PREFIX: Final = "Internal Error: "
 _REFLECTION: Final = "java.lang.reflect.InvocationTargetException"
@@ -73,11 +72,6 @@ _RULES: Final = (
     # The module's main, or its stop hook, threw something else.
     _rule(FailureClass.PERMANENT, "InvocationTargetException", "NullPointerException", "ClassNotFoundException"),
 )
-
-
-def one_line(text: object) -> str:
-    """The text as one line of at most 1 KiB, without control characters."""
-    return _CONTROL.sub(" ", str(text)[: 4 * MAX_LINE]).strip().encode()[:MAX_LINE].decode(errors="ignore")
 
 
 def is_busy(message: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from moduledeploy.arklet.failures import classify, explain, is_busy, one_line
+from moduledeploy.arklet.failures import classify, explain, is_busy
 from moduledeploy.arklet.outcomes import (
     Biz,
     BizRecord,
@@ -21,6 +21,7 @@ from moduledeploy.arklet.outcomes import (
     Repeated,
     Unclear,
 )
+from moduledeploy.runtime.text import one_line
 
 SUCCESS: Final = "SUCCESS"
 _STATES: Final = {state.value: state for state in BizState} | {"unresolved": BizState.RESOLVED}

@@ -19,6 +19,7 @@ from moduledeploy.kube.events import EventType, Reference
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.rollout.slots import Mark
 from moduledeploy.rollout.transitions import EventFact
+from moduledeploy.runtime.text import one_line
 
 if TYPE_CHECKING:
     from moduledeploy.api.fields import DecodeError
@@ -92,23 +93,21 @@ class StatusWriter:
     ) -> float | None:
         """Write the status if it changed; counts alone at most once a second: then returns after how many seconds."""
         if isinstance(parent, ModuleReplicaSet):
-            await self._write_replica_set_status(key, parent, made.status)
+            await self._write_replica_set_status(key, parent, _harmless(made.status))
             return None
-        body = without_nulls(encode_deployment_status(made.status))
+        status = _harmless(made.status)
+        body = without_nulls(encode_deployment_status(status))
         if body == without_nulls(parent.status):
             return None
         now = self.clock.monotonic()
-        if (
-            not _is_urgent(view.parent.status, made.status)
-            and now < self._written_at.get(key, NEVER) + STATUS_INTERVAL_S
-        ):
+        if not _is_urgent(view.parent.status, status) and now < self._written_at.get(key, NEVER) + STATUS_INTERVAL_S:
             return self._written_at[key] + STATUS_INTERVAL_S - now
         self._written_at[key] = now
         try:
-            await self._patch_status(key, MODULE_DEPLOYMENTS, encode_deployment_status(made.status))
+            await self._patch_status(key, MODULE_DEPLOYMENTS, encode_deployment_status(status))
         except NotFound:
             return None  # deleted meanwhile; its deletion is a change of its own
-        self.counters.observe_pass(view.parent.status, made.status, self.clock.wall())
+        self.counters.observe_pass(view.parent.status, status, self.clock.wall())
         self._emit(key, parent.metadata.uid, made.events)
         await self._write_revisions_status(key, view)
         return None
@@ -163,25 +162,25 @@ class StatusWriter:
 
     async def refuse(self, key: FamilyKey, parent: ModuleDeployment | ModuleReplicaSet, error: DecodeError) -> None:
         """Say what is wrong with a spec that the CRD let through (or was not there to refuse); nothing else is touched."""
-        now = round(self.clock.wall(), 6)
+        now, said = round(self.clock.wall(), 6), one_line(error)
         condition = Condition(
             type="Progressing",
             status=False,
             reason=INVALID_SPEC,
-            message=str(error),
+            message=said,
             transition_at=now,
             observed_generation=parent.metadata.generation,
         )
         shown = parent.status.get("conditions") or []
-        if any(item.get("reason") == INVALID_SPEC and item.get("message") == str(error) for item in shown):
+        if any(item.get("reason") == INVALID_SPEC and item.get("message") == said for item in shown):
             return
         resource = MODULE_DEPLOYMENTS if isinstance(parent, ModuleDeployment) else MODULE_REPLICA_SETS
-        status = encode_deployment_status(DeploymentStatus(conditions=(condition,), message=str(error)))
+        status = encode_deployment_status(DeploymentStatus(conditions=(condition,), message=said))
         fields = {"conditions": status["conditions"]}
         if isinstance(parent, ModuleDeployment):
-            fields["message"] = str(error)
+            fields["message"] = said
         await self._patch_status(key, resource, fields)
-        fact = EventFact(reason=INVALID_SPEC, action="Decode", note=str(error), is_warning=True)
+        fact = EventFact(reason=INVALID_SPEC, action="Decode", note=said, is_warning=True)
         self._emit(key, parent.metadata.uid, (fact,))
 
     def _emit(self, key: FamilyKey, uid: str, facts: tuple[EventFact, ...]) -> None:
@@ -196,6 +195,16 @@ class StatusWriter:
                 action=fact.action,
                 note=fact.note,
             )
+
+
+def _harmless(status: DeploymentStatus) -> DeploymentStatus:
+    """Texts may repeat what bases, servers and users wrote; cleaned before comparing, so that rest costs no writes."""
+    conditions = tuple(attrs.evolve(item, message=one_line(item.message)) for item in status.conditions)
+    release = status.release
+    if release is not None and release.failure is not None:
+        failure = attrs.evolve(release.failure, message=one_line(release.failure.message))
+        release = attrs.evolve(release, failure=failure)
+    return attrs.evolve(status, message=one_line(status.message), conditions=conditions, release=release)
 
 
 def _is_urgent(before: DeploymentStatus, after: DeploymentStatus) -> bool:

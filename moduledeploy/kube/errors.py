@@ -22,6 +22,8 @@ from typing import Final
 import attrs
 import msgspec
 
+from moduledeploy.runtime.text import one_line
+
 
 class KubeError(Exception):
     """Raised for everything that this package reports."""
@@ -117,6 +119,7 @@ class Status:
 
 
 _STATUS_DECODER: Final = msgspec.json.Decoder(Status)
+_MESSAGE_BYTES: Final = 4096  # servers say all that is wrong with an object, and repeat it
 _BY_CODE: Final[dict[int, type[ApiError]]] = {
     400: Invalid,
     401: Unauthorized,
@@ -139,7 +142,7 @@ def error_from_response(
     """Turn an answer that is no success into the error to raise; `request` says what was asked, for the message."""
     try:
         status = _STATUS_DECODER.decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         # A proxy's page or a bare text: its beginning is worth more to the reader than nothing.
         status = Status(message=body[:200].decode("utf-8", "replace").strip() or f"HTTP {code}")
     return error_from_status(status, request=request, code=code, retry_after_s=retry_after_s, audit_id=audit_id)
@@ -157,7 +160,7 @@ def error_from_status(
     if status.reason == "Expired":
         kind = Gone
     return kind(
-        f"{request}: {status.message or status.reason or f'HTTP {code}'}",
+        one_line(f"{request}: {status.message or status.reason or f'HTTP {code}'}", _MESSAGE_BYTES),
         status=code,
         reason=status.reason or "",
         causes=tuple(cause.reason for cause in details.causes or () if cause.reason),

@@ -15,6 +15,7 @@ from moduledeploy.kube.errors import AlreadyExists, ApiError, Forbidden, Invalid
 from moduledeploy.kube.resources import ObjectKey, Resource
 from moduledeploy.kube.times import micro_time
 from moduledeploy.runtime.clock import Clock, SystemClock, move_on_after
+from moduledeploy.runtime.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -144,7 +145,7 @@ class Recorder:
                 type=type,
                 reason=reason[:_WORD_CHARS],
                 action=action[:_WORD_CHARS],
-                note=_shorten(note),
+                note=one_line(note, _NOTE_BYTES),
                 at=self.clock.wall(),
             )
         )
@@ -272,10 +273,3 @@ class Recorder:
             return False
         bucket.tokens -= 1
         return True
-
-
-def _shorten(note: str) -> str:
-    data = note.encode()
-    if len(data) <= _NOTE_BYTES:
-        return note
-    return data[: _NOTE_BYTES - 3].decode(errors="ignore") + "…"

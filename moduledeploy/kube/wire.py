@@ -131,6 +131,10 @@ class Page(Generic[T]):
     poisoned: list[Poisoned]
 
 
+# Nesting is no error of msgspec's own.
+_UNREADABLE: Final = (msgspec.MsgspecError, RecursionError)
+
+
 class UndecodableList(Exception):
     """Raised when an answer is no list at all."""
 
@@ -156,21 +160,21 @@ class Decoder(Generic[T]):
         """Decode a list; raises UndecodableList. One bad object costs a second, slower pass and nothing else."""
         try:
             page = self._page.decode(body)
-        except msgspec.MsgspecError:
+        except _UNREADABLE:
             return self._decode_page_one_by_one(body)
         return self._page_of(page, page.items or [], [])
 
     def _decode_page_one_by_one(self, body: bytes) -> Page[T]:
         try:
             page = self._raw_page.decode(body)
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             raise UndecodableList(str(error)) from error
         objects: list[T] = []
         poisoned: list[Poisoned] = []
         for raw in page.items or []:
             try:
                 objects.append(self._object.decode(raw))
-            except msgspec.MsgspecError as error:
+            except _UNREADABLE as error:
                 poisoned.append(self._poisoned(raw, error))
         return self._page_of(page, objects, poisoned)
 
@@ -184,7 +188,7 @@ class Decoder(Generic[T]):
     def _poisoned(self, raw: msgspec.Raw, error: Exception) -> Poisoned:
         try:
             meta = self._bare.decode(raw).metadata
-        except msgspec.MsgspecError:
+        except _UNREADABLE:
             return Poisoned(ObjectKey("", ""), "", str(error))
         return Poisoned(ObjectKey(meta.namespace, meta.name), meta.resource_version, str(error))
 
@@ -192,7 +196,7 @@ class Decoder(Generic[T]):
         """Decode one line of a watch; never raises."""
         try:
             event = self._event.decode(line)
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             return self._decode_bad_event(line, error)
         match event:
             case _Added(object=obj) | _Modified(object=obj):
@@ -215,7 +219,7 @@ class Decoder(Generic[T]):
     def _decode_bad_event(self, line: bytes | memoryview, error: Exception) -> Poisoned | Garbage:
         try:
             meta = self._bare_event.decode(line).object.metadata
-        except msgspec.MsgspecError:
+        except _UNREADABLE:
             return Garbage(str(error))
         return Poisoned(ObjectKey(meta.namespace, meta.name), meta.resource_version, str(error))
 

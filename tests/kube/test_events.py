@@ -127,6 +127,15 @@ async def test_words_that_are_too_long_are_shortened_to_what_the_api_takes() -> 
     assert len(str(body["reason"])) == 128
 
 
+async def test_a_note_is_one_line() -> None:
+    async with recording() as rig:
+        rig.say(note="no jar\r\n\x1b[2Jall is well")
+        await rig.clock.run_for(0)
+
+    (body,) = rig.api.created
+    assert body["note"] == "no jar [2Jall is well"
+
+
 async def test_the_second_occurrence_makes_a_series_and_further_ones_are_only_counted() -> None:
     async with recording() as rig:
         for number in range(5):

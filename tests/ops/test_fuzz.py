@@ -5,16 +5,21 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, Final
 
-from hypothesis import given, settings
+import msgspec
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from moduledeploy.api.decode import decode_deployment_spec, decode_replica_set_spec
 from moduledeploy.api.decode_status import decode_deployment_status
 from moduledeploy.api.encode import encode_deployment_status
 from moduledeploy.api.fields import DecodeError
-from moduledeploy.api.kinds import ModuleDeployment
+from moduledeploy.api.kinds import Module, ModuleDeployment
 from moduledeploy.api.meta import Metadata
+from moduledeploy.arklet.messages import read_listing, read_outcome
+from moduledeploy.arklet.outcomes import Listing
+from moduledeploy.kube.errors import ApiError, error_from_response
 from moduledeploy.kube.store import key_of
+from moduledeploy.kube.wire import Bookmark, Decoder, Failed, Garbage, Page, Poisoned, Put, Removed, UndecodableList
 from tests.ops.test_rows import cluster, row
 
 SCALARS: Final = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -70,6 +75,15 @@ GOOD: Final = {
     "baseDeploymentName": "base",
     "template": {"spec": {"module": {"name": "orders", "version": "1.0.0", "url": "https://example.com/orders.jar"}}},
 }
+DEEP: Final = b"[" * 5000 + b"]" * 5000
+# What a watch may bring of an object: JSON of any shape in the place of an event, an object or a field.
+EVENTS: Final = st.builds(
+    lambda kind, body: msgspec.json.encode({"type": kind, "object": body}),
+    st.sampled_from(["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR", "NONE"]),
+    st.fixed_dictionaries(
+        {}, optional={"metadata": OBJECTS | ANYTHING, "spec": OBJECTS, "status": OBJECTS, "kind": ANYTHING}
+    ),
+)
 many = settings(max_examples=100, deadline=None)
 
 
@@ -99,3 +113,67 @@ def test_metrics_are_told_of_any_object(spec: dict[str, Any], status: dict[str, 
     world.stores.deployments.put(key_of(made), made)
 
     assert row(world, made).name == "shop"
+
+
+@many
+@given(EVENTS | st.binary(max_size=60))
+@example(b'{"type":"ADDED","object":{"metadata":{"name":"a","x":%s}}}' % DEEP)
+@example(b'{"type":"ERROR","object":%s}' % DEEP)
+@example(DEEP)
+def test_a_line_of_a_watch_is_an_event_or_garbage(line: bytes) -> None:
+    for kind in (ModuleDeployment, Module):
+        assert isinstance(Decoder(kind).decode_event(line), Put | Removed | Bookmark | Poisoned | Garbage | Failed)
+
+
+@many
+@given(st.lists(EVENTS | st.just(DEEP), max_size=3))
+def test_a_list_is_a_page_or_no_list(items: list[bytes]) -> None:
+    body = b'{"kind":"ModuleList","metadata":{"resourceVersion":"1"},"items":[%s]}' % b",".join(items)
+    with suppress(UndecodableList):
+        page = Decoder(Module).decode_page(body)
+
+        assert isinstance(page, Page)
+        assert len(page.objects) + len(page.poisoned) == len(items)
+
+
+@many
+@given(ANYTHING | OBJECTS | st.fixed_dictionaries({"message": ANYTHING, "details": OBJECTS, "code": ANYTHING}))
+def test_any_answer_of_an_api_server_is_an_error_of_one_line(answer: object) -> None:
+    for body in (msgspec.json.encode(answer, enc_hook=str), DEEP, b'{"message":%s}' % DEEP):
+        error = error_from_response(request="GET /x", code=500, body=body)
+
+        assert isinstance(error, ApiError)
+        assert error.message.isprintable()
+
+
+SAID: Final = st.text(st.characters(codec="utf-8"), max_size=30) | st.text("\x1b[2J\n\u202e\x9b", max_size=3000)
+ANSWERS: Final = st.fixed_dictionaries(
+    {"code": st.sampled_from(["SUCCESS", "FAILED"]) | SAID},
+    optional={
+        "message": SAID | ANYTHING,
+        "errorStackTrace": SAID.map(lambda text: f"x\nCaused by: {text}"),
+        "data": st.fixed_dictionaries({"code": SAID, "message": SAID}) | ANYTHING,
+    },
+)
+ENTRIES: Final = st.lists(
+    st.fixed_dictionaries(
+        {"bizName": SAID, "bizVersion": SAID, "bizState": SAID},
+        optional={"bizStateRecords": st.lists(st.fixed_dictionaries({"state": SAID, "reason": SAID, "message": SAID}))},
+    ),
+    max_size=2,
+)
+
+
+@many
+@given(ANSWERS, ENTRIES, st.sampled_from(["start", "stop", "switch"]))
+def test_what_arklet_says_is_told_in_one_short_line(answer: object, entries: object, doing: str) -> None:
+    outcome = read_outcome(msgspec.json.encode(answer, enc_hook=str), doing=doing)
+    listing = read_listing(msgspec.json.encode({"code": "SUCCESS", "data": entries}, enc_hook=str))
+
+    told = [getattr(outcome, "message", ""), getattr(listing, "message", "")]
+    if isinstance(listing, Listing):
+        records = [record for biz in listing.modules for record in biz.records]
+        told += [text for record in records for text in (record.state, record.reason, record.message)]
+    for text in told:
+        assert text.isprintable()
+        assert len(text.encode()) <= 1024

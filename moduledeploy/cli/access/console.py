@@ -6,20 +6,33 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
+from rich.segment import Segment
 
 from moduledeploy.cli.pictures import documents
+from moduledeploy.runtime.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rich.console import ConsoleOptions, RenderableType
     from rich.text import Text
 
 WIDE: Final = 100_000  # a pipe has no width; nothing is cut there
 
 
+class Screen(Console):
+    """A console on which texts from objects only look like something: their escapes move and colour nothing."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Give the segments, those of our own control and style included."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else visible(segment.text)
+            yield segment if text == segment.text else Segment(text, segment.style)
+
+
 def console() -> Console:
     """Standard output."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE, emoji=False, markup=False)
+    return Screen(highlight=False, width=None if sys.stdout.isatty() else WIDE, emoji=False, markup=False)
 
 
 def say(lines: Iterable[Text | str]) -> None:

@@ -52,7 +52,24 @@ def camel(name: str) -> str:
 
 
 def text(body: dict[str, Any], form: str) -> str:
-    """The document as json or yaml, without a line end."""
+    """The document as json or yaml, without a line end; what a terminal would obey is escaped, and reads as the same."""
     if form == "json":
-        return msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
-    return yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120).rstrip("\n")
+        made = msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
+        return "".join(map(_seen, made)) if not made.replace("\n", "").isprintable() else made
+    return yaml.safe_dump(body, sort_keys=False, allow_unicode=_is_seen(body), width=120).rstrip("\n")
+
+
+def _seen(character: str) -> str:
+    """The character, or its JSON escape."""
+    if character == "\n" or character.isprintable():
+        return character
+    units = character.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+def _is_seen(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(_is_seen(item) for pair in value.items() for item in pair)
+    if isinstance(value, list):
+        return all(_is_seen(item) for item in value)
+    return not isinstance(value, str) or value.isprintable()
