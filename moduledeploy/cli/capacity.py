@@ -15,6 +15,7 @@ from moduledeploy.cli.access.exits import Exit
 from moduledeploy.cli.pictures.documents import documents
 from moduledeploy.cli.pictures.table import table
 from moduledeploy.cli.pictures.verdicts import bases_of, cap_of, obstacle
+from moduledeploy.cli.pictures.words import BAD, GOOD
 from moduledeploy.cli.reading.cluster import read_stores, view_of
 from moduledeploy.cli.reading.future import forecast
 from moduledeploy.cli.reading.kinds import ReadDeployment
@@ -145,7 +146,7 @@ def _lines(found: list[Capacity]) -> list[Text]:
             item.deployment,
             rollout.module,
             str(rollout.desired),
-            Text("✔ yes", "green") if rollout.can_finish else Text("✖ no", "red"),
+            Text("✔ yes", GOOD) if rollout.can_finish else Text("✖ no", BAD),
             rollout.reason,
         )
         for item in found

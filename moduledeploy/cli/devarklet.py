@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import anyio
+from functools import partial
 
+from moduledeploy.cli.access.foreground import run_until_stopped
 from moduledeploy.devcluster.arklet.process import run_arklet
 
 
 def serve_arklet(address: str) -> int:
-    """Run until a signal comes."""
-    anyio.run(run_arklet, address)
-    return 0
+    """Run until a signal comes. Raises CliError for an address that is none, is not on loopback, or is taken."""
+    return run_until_stopped(partial(run_arklet, address))

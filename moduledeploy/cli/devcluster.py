@@ -5,18 +5,16 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import anyio
-
 from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.access.foreground import run_until_stopped
 from moduledeploy.devcluster.bases.attached import parse_addresses
 from moduledeploy.devcluster.cluster import run
 
 
 def serve_cluster(*, port: int, kubeconfig: str, bases: int, attach: str) -> int:
-    """Run until a signal comes. Raises CliError for addresses that can't be attached."""
+    """Run until a signal comes. Raises CliError for addresses that can't be attached, a taken port, a file that can't be written."""
     try:
         addresses = parse_addresses(attach) if attach else ()
     except ValueError as error:
         raise CliError(f"--attach: {error}", Exit.USAGE) from error
-    anyio.run(partial(run, port=port, kubeconfig=Path(kubeconfig), bases=bases, attach=addresses))
-    return 0
+    return run_until_stopped(partial(run, port=port, kubeconfig=Path(kubeconfig), bases=bases, attach=addresses))

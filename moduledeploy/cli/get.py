@@ -58,7 +58,7 @@ async def _follow(connection: Connection, name: str, *, everything: bool) -> int
     async with watching(connection, connection.namespace) as live:
         look = partial(_picture, live.cluster, connection.namespace, name)
         look()  # a name that isn't there is said before anything is drawn
-        with Screen(console=out, auto_refresh=False, vertical_overflow="crop") as screen:
+        with Screen(console=out, auto_refresh=False, vertical_overflow="ellipsis") as screen:
             while True:
                 try:
                     lines = rollout_tree(look(), width=out.width, everything=everything, foot_first=out.is_terminal)

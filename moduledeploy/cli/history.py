@@ -14,7 +14,7 @@ from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.pictures.documents import document, documents
 from moduledeploy.cli.pictures.history import HistoryEntry, history
 from moduledeploy.cli.pictures.table import table
-from moduledeploy.cli.pictures.words import NONE, age
+from moduledeploy.cli.pictures.words import BAD, GOOD, NONE, age
 from moduledeploy.cli.reading.cluster import read_stores
 from moduledeploy.cli.reading.events import read_events
 from moduledeploy.cli.reading.one import read_one
@@ -46,7 +46,7 @@ def show_history(access: Access, *, name: str, revision: str | None, output: str
 
 
 def _row(entry: HistoryEntry, now: float) -> tuple[str | Text, ...]:
-    colour = {"Completed": "green", "Failed": "red", "Aborted": "red", "RolledBack": "red"}.get(entry.outcome, "")
+    colour = {"Completed": GOOD, "Failed": BAD, "Aborted": BAD, "RolledBack": BAD}.get(entry.outcome, "")
     started = NONE if entry.started_at is None else f"{age(now - entry.started_at)} ago"
     return (
         f"{entry.revision}{'*' if entry.is_current else ''}",

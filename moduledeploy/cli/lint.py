@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 from moduledeploy.cli.access.exits import Exit
 from moduledeploy.cli.pictures.lint import Finding, Level, lint_object
 from moduledeploy.cli.pictures.lint_v1 import changes_from_v1
+from moduledeploy.cli.pictures.words import ACTIVE, BAD, WAITS
 from moduledeploy.cli.reading.manifests import read_objects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COLOURS: Final = {Level.REFUSED: "red", Level.UNWISE: "yellow", Level.CHANGES: "cyan"}
+_COLOURS: Final = {Level.REFUSED: BAD, Level.UNWISE: WAITS, Level.CHANGES: ACTIVE}
 
 
 def lint(filenames: Sequence[str], *, from_v1: bool, output: str) -> int:

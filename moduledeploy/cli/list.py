@@ -59,7 +59,7 @@ def _show(rows: list[DeploymentRow], namespace: str | None, range_: Range) -> No
     if range_.output != "table":
         emit(documents("RolloutSummary", rows), range_.output)
     elif rows:
-        say(_table(rows, with_namespace=namespace is None))
+        say(_table(rows, console().width, with_namespace=namespace is None))
     else:
         say([f"no ModuleDeployments {'anywhere' if namespace is None else f'in namespace {namespace}'}"])
 
@@ -71,9 +71,9 @@ def _rows(found: Iterable[ModuleDeployment]) -> list[DeploymentRow]:
     return [deployment_row(item, now) for item in mine]
 
 
-def _table(rows: Sequence[DeploymentRow], *, with_namespace: bool) -> list[Text]:
+def _table(rows: Sequence[DeploymentRow], width: int, *, with_namespace: bool) -> list[Text]:
     head = ("NAMESPACE", *HEAD) if with_namespace else HEAD
-    return table(head, [((row.namespace,) if with_namespace else ()) + _cells(row) for row in rows])
+    return table(head, [((row.namespace,) if with_namespace else ()) + _cells(row) for row in rows], width)
 
 
 def _cells(row: DeploymentRow) -> tuple[str | Text, ...]:
@@ -93,17 +93,15 @@ async def _follow(connection: Connection, namespace: str | None, range_: Range) 
     out = console()
     shown: dict[tuple[str, str], DeploymentRow] = {}
     async with watching(connection, namespace, READ, range_.selector) as live:
-        with Screen(console=out, auto_refresh=False, vertical_overflow="crop") as screen:
+        with Screen(console=out, auto_refresh=False, vertical_overflow="ellipsis") as screen:
             while True:
                 rows = _rows(live.cluster.stores.deployments.values())
                 if out.is_terminal:
-                    lines = (
-                        _table(rows, with_namespace=range_.all_namespaces) if rows else [Text("no ModuleDeployments")]
-                    )
-                    screen.update(Group(*lines), refresh=True)
+                    lines = _table(rows, out.width, with_namespace=range_.all_namespaces)
+                    screen.update(Group(*lines if rows else ["no ModuleDeployments"]), refresh=True)
                 else:
                     fresh = [row for row in rows if not row.equals(shown.get((row.namespace, row.name)))]
-                    say(_table(fresh, with_namespace=range_.all_namespaces)[bool(shown) :] if fresh else [])
+                    say(_table(fresh, out.width, with_namespace=range_.all_namespaces)[bool(shown) :] if fresh else [])
                     shown = {(row.namespace, row.name): row for row in rows}
                 await anyio.sleep(FRAME_S)
                 await live.wait_changed(AGES_S)

@@ -13,7 +13,7 @@ from moduledeploy.cli.access.console import emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.access.flags import Goal
 from moduledeploy.cli.pictures.documents import document
-from moduledeploy.cli.pictures.rows import DeploymentRow, deployment_row
+from moduledeploy.cli.pictures.rows import DeploymentRow, deployment_row, status_line
 from moduledeploy.cli.pictures.standing import Standing
 from moduledeploy.cli.reading.cluster import read_stores
 from moduledeploy.cli.reading.kinds import ReadDeployment, read_status
@@ -102,8 +102,7 @@ class _Look:
 
     def show(self, row: DeploymentRow) -> None:
         """Print it unless that was the last line."""
-        batch = f", batch {row.batch}/{row.batch_count}" if row.batch_count else ""
-        line = f"{row.phase}{batch} - {row.message}"
+        line = status_line(row)
         if line != self.said:
             self.said = line
             if self.wish.output == "text":

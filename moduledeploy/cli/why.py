@@ -16,7 +16,7 @@ from moduledeploy.cli.pictures.documents import document
 from moduledeploy.cli.pictures.reasons import reasons
 from moduledeploy.cli.pictures.table import table
 from moduledeploy.cli.pictures.verdicts import FILTERS, BaseVerdict, base_verdicts, bases_of, cap_of, obstacle
-from moduledeploy.cli.pictures.words import MODULE, NONE, UNKNOWN, age
+from moduledeploy.cli.pictures.words import BAD, GOOD, MODULE, NONE, UNKNOWN, age
 from moduledeploy.cli.plan import live_one, read_cluster
 from moduledeploy.cli.reading.cluster import view_of
 from moduledeploy.cli.reading.family import read_family
@@ -89,7 +89,7 @@ def _table(verdicts: list[BaseVerdict]) -> list[Text]:
     rows: list[tuple[str | Text, ...]] = [
         (
             verdict.base,
-            *(Text("✔", "green") if item.passes else Text("✖", "red") for item in verdict.filters),
+            *(Text("✔", GOOD) if item.passes else Text("✖", BAD) for item in verdict.filters),
             f"{verdict.modules}/{'∞' if verdict.cap is None else verdict.cap}",
             str(verdict.rank) if verdict.rank is not None else "",
             verdict.reason or "takes it",

@@ -90,7 +90,7 @@ def test_a_terminal_has_colours_unless_no_color_is_set(
     terminal.type(command(rollout, "get", rollout.name, before=before))
 
     terminal.wait("Completed")
-    assert ("\x1b[32m" in terminal.screen("-e")) is has_colours
+    assert ("\x1b[38;5;28m" in terminal.screen("-e")) is has_colours
 
 
 def test_a_pipe_has_no_colours(rollout: Rollout) -> None:

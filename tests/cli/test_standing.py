@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import msgspec
 import pytest
 
@@ -32,6 +33,15 @@ def test_a_generation_that_nobody_has_looked_at_is_said_with_its_age() -> None:
     )
     assert message_of(seen, read_status(seen), WRITTEN + 2) == "waiting for the controller to look at generation 7"
     assert standing_of(seen, read_status(seen)) is Standing.PROGRESSING
+
+
+@pytest.mark.parametrize(("pause", "says"), [(True, "10 of 10"), (False, "nobody has observed generation 2 for 40s")])
+def test_the_controllers_own_pause_is_nothing_that_somebody_must_look_at(pause: bool, says: str) -> None:
+    waiting = {"annotations": {"koupleless.alipay.com/waiting": "orders-r1/1"}}
+    seen = read(generation=2, metadata=waiting, **completed(batches=[1, 3], currentBatch=1), message="10 of 10")
+    seen = attrs.evolve(seen, spec={**seen.spec, "pause": pause})
+
+    assert message_of(seen, read_status(seen), WRITTEN + 40).startswith(says)
 
 
 @pytest.mark.parametrize(

@@ -112,11 +112,10 @@ def demo() -> int:
     Example:
       moduledeploy demo
     """
-    import anyio
-
+    from moduledeploy.cli.access.connection import run
     from moduledeploy.cli.demo.play import play
 
-    return anyio.run(play)
+    return run(play)
 
 
 @click.command(short_help="print the completion script of a shell")

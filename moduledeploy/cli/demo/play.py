@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Final
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.to_thread
 import attrs
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
+from rich.live import Live as Screen
+from rich.text import Text
 
+from moduledeploy.api.status import Progress
+from moduledeploy.cli.access.console import console, say
+from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.demo import screen
-from moduledeploy.cli.demo.scenes import Scene, scenes
-from moduledeploy.cli.demo.stage import MANIFESTS, Snapshot, Stage, StageError, open_stage
+from moduledeploy.cli.demo.scenes import Scene, release_of, scenes
+from moduledeploy.cli.demo.stage import NAMESPACE, Stage, StageError, open_stage
+from moduledeploy.cli.pictures.table import table
+from moduledeploy.cli.pictures.words import BAD, GOOD
+from moduledeploy.cli.reading.live import watching
 from moduledeploy.kube.errors import KubeError
 
-LOOK_EVERY_S: Final = 0.15
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from rich.console import Console, Group
+
+    from moduledeploy.cli.reading.live import Live
+
+FRAME_S: Final = 0.1
 ASK_FOR_S: Final = 10.0  # without an answer the demo goes on by itself
 SHOW_GATE_S: Final = 1.2  # how long a gate is shown where nobody is there to answer
-SETTLE_S: Final = 5.0  # the controller has answered a confirmation long before
-_WAITING: Final = "WaitingForConfirmation"
 
 
 @attrs.define
@@ -37,129 +49,128 @@ class Outcome:
 
 async def play() -> int:
     """Play everything; 0 when every scene held."""
-    console = Console()
     outcomes: list[Outcome] = []
     try:
         async with open_stage() as stage:
-            console.print(
-                f"The cluster is up. Look at it in another terminal:\n  export KUBECONFIG={stage.kubeconfig}",
-                highlight=False,
-            )
-            console.print("  kubectl get mddeploy,mdrs,md\n", highlight=False)
-            await stage.kubectl("apply", "-f", str(MANIFESTS / "crd"))
-            await stage.kubectl(
-                "wait",
-                "--for=condition=Established",
-                "crd/moduledeployments.koupleless.alipay.com",
-                "crd/modulereplicasets.koupleless.alipay.com",
-                "crd/modules.koupleless.alipay.com",
-                "--timeout=10s",
-            )
+            say(["The cluster is up. Look at it in another terminal:", f"  export KUBECONFIG={stage.kubeconfig}"])
+            say(["  moduledeploy list -w", "  kubectl get mddeploy,mdrs,md", ""])
+            await stage.install_crds()
             await stage.start_controller()
-            for scene in scenes():
-                outcomes.append(await _Player(stage, console, scene).play())
-                if not outcomes[-1].held:
-                    break
-    except (StageError, KubeError) as error:
-        console.print(f"[red]moduledeploy demo: {error}[/red]", highlight=False)
-    _summary(console, outcomes)
-    return 0 if len(outcomes) == len(scenes()) and all(outcome.held for outcome in outcomes) else 1
+            async with watching(stage.connection, NAMESPACE) as live:
+                for scene in scenes():
+                    outcomes.append(await _Player(stage, live, scene).play())
+                    if not outcomes[-1].held:
+                        break
+    except (StageError, CliError, KubeError) as error:
+        raise CliError(f"the demo can't go on: {error}") from error
+    finally:
+        _summary(outcomes)
+    return Exit.REACHED if len(outcomes) == len(scenes()) and outcomes[-1].held else Exit.FAILED
 
 
 @attrs.define
 class _Player:
     stage: Stage
-    console: Console
+    live: Live
     scene: Scene
     command: str = ""
     note: str = ""
     told: str = ""
+    confirmed: set[int] = attrs.field(factory=set, init=False)
 
     async def play(self) -> Outcome:
         """Do the scene's deed, then look until what it promises holds."""
-        outcome, began_at = Outcome(self.scene), time.monotonic()
-        if not self.console.is_terminal:
-            self.console.print(f"▶ {self.scene.title}", highlight=False)
+        outcome, began_at, out = Outcome(self.scene), time.monotonic(), console()
+        if not out.is_terminal:
+            say([f"▶ {self.scene.title}"])
         self.command = await self.scene.deed(self.stage)
-        if not self.console.is_terminal:
-            self.console.print(f"  $ {self.command}", highlight=False)
-        with Live(
-            console=self.console, refresh_per_second=8, transient=True, auto_refresh=self.console.is_terminal
-        ) as live:
-            while time.monotonic() - began_at < self.scene.within_s:
+        if not out.is_terminal:
+            say([f"  $ {self.command}"])
+        with _screen(out) as drawn:
+
+            def show() -> None:
+                if drawn is not None:
+                    drawn.update(self._page(self.scene.title), refresh=True)
+                else:
+                    self._tell()
+
+            while time.monotonic() - began_at < self.scene.within_s and not outcome.held:
                 self.stage.check_alive()
-                seen = await self.stage.look()
-                self._show(live, seen)
-                if self.scene.holds(seen):
-                    outcome.held = True
-                    break
-                if self.scene.confirms and seen.release(self.scene.subject).get("progress") == _WAITING:
+                show()
+                outcome.held = self.scene.holds(self.live.cluster.stores)
+                if (batch := self._gate()) is not None:
                     waited_from = time.monotonic()
-                    await self._confirm(live, seen)
+                    await self._confirm(batch, show)
                     began_at += time.monotonic() - waited_from  # a person's time isn't the controller's
-                await anyio.sleep(LOOK_EVERY_S)
+                await anyio.sleep(FRAME_S)
+                await self.live.wait_changed(FRAME_S)
         outcome.took_s = time.monotonic() - began_at
         if not outcome.held:
-            outcome.why = screen.line(seen, self.scene.subject) or "nothing was seen"
-        self._close(seen, outcome)
+            outcome.why = screen.line(self.live.cluster, self.scene.subject)
+        self._close(outcome)
         return outcome
 
-    def _show(self, live: Live, seen: Snapshot) -> None:
-        if self.console.is_terminal:
-            live.update(
-                screen.page(
-                    title=self.scene.title, command=self.command, seen=seen, subject=self.scene.subject, note=self.note
-                )
-            )
-            return
-        line = screen.line(seen, self.scene.subject)
-        if line and line != self.told:
-            self.told = line
-            self.console.print(f"  {line}", highlight=False)
+    def _page(self, title: str) -> Group:
+        shown = screen.view(self.live.cluster, self.scene.subject, console().width)
+        return screen.page(title=title, command=self.command, note=self.note, view=shown)
 
-    async def _confirm(self, live: Live, seen: Snapshot) -> None:
+    def _tell(self) -> None:
+        """The line log, where there is no terminal."""
+        line = screen.line(self.live.cluster, self.scene.subject)
+        if line != self.told:
+            self.told = line
+            say([f"  {line}"])
+
+    def _gate(self) -> int | None:
+        """The batch that waits for a person, unless it was confirmed already."""
+        release = release_of(self.live.cluster.stores, self.scene.subject) if self.scene.confirms else None
+        if release is None or release.progress is not Progress.WAITING_FOR_CONFIRMATION:
+            return None
+        return release.current_batch if release.current_batch not in self.confirmed else None
+
+    async def _confirm(self, batch: int, show: Callable[[], None]) -> None:
         """Ask for the confirmation on a terminal; give it visibly without one."""
-        batch = seen.release(self.scene.subject).get("currentBatch")
-        patch = '{"spec":{"pause":false}}'
-        typed = f"kubectl patch mddeploy {self.scene.subject} --type merge -p '{patch}'"
-        if self.console.is_terminal and sys.stdin.isatty():
-            self.note = (
-                f"Batch {batch} waits for you. Press Enter to confirm it (goes on by itself in {ASK_FOR_S:.0f} s)"
-            )
-            self._show(live, seen)
+        asks = console().is_terminal and sys.stdin.isatty()
+        self.note = (
+            f"Batch {batch} waits for you. Press Enter to confirm it (goes on by itself in {ASK_FOR_S:.0f} s)"
+            if asks
+            else f"Batch {batch} waits for a person; nobody is here, so the demo confirms it"
+        )
+        show()
+        if asks:
             with anyio.move_on_after(ASK_FOR_S):
                 await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
         else:
-            self.note = f"Batch {batch} waits for a person; nobody is here, so the demo confirms it"
-            self._show(live, seen)
             await anyio.sleep(SHOW_GATE_S)
-        if not self.console.is_terminal:
-            self.console.print(f"  {self.note}\n  $ {typed}", highlight=False)
-        await self.stage.kubectl("patch", "mddeploy", self.scene.subject, "--type", "merge", "-p", patch)
+        self.command = await self.stage.moduledeploy("confirm", self.scene.subject, "--batch", str(batch))
+        if not console().is_terminal:
+            say([f"  {self.note}", f"  $ {self.command}"])
         self.note = ""
-        for _ in range(int(SETTLE_S / LOOK_EVERY_S)):
-            if (await self.stage.look()).release(self.scene.subject).get("progress") != _WAITING:
-                return
-            await anyio.sleep(LOOK_EVERY_S)
+        self.confirmed.add(batch)
 
-    def _close(self, seen: Snapshot, outcome: Outcome) -> None:
-        mark = "[green]✔[/green]" if outcome.held else "[red]✖[/red]"
-        self.console.print(f"{mark} {self.scene.title} ({outcome.took_s:.1f} s)", highlight=False)
-        if self.console.is_terminal:
-            self.console.print(
-                screen.page(title="", command=self.command, seen=seen, subject=self.scene.subject, note="")
-            )
+    def _close(self, outcome: Outcome) -> None:
+        say([Text.assemble(_mark(held=outcome.held), f" {self.scene.title} ({outcome.took_s:.1f} s)")])
+        if console().is_terminal:
+            console().print(self._page(""))
 
 
-def _summary(console: Console, outcomes: list[Outcome]) -> None:
-    table = Table(title="What was seen")
-    table.add_column("")
-    table.add_column("step")
-    table.add_column("seconds", justify="right")
+def _screen(out: Console) -> AbstractContextManager[Screen | None]:
+    """Where live pictures are drawn, None without a terminal."""
+    if not out.is_terminal:
+        return nullcontext()
+    return Screen(console=out, auto_refresh=False, transient=True, vertical_overflow="ellipsis")
+
+
+def _mark(*, held: bool) -> tuple[str, str]:
+    return ("✔", GOOD) if held else ("✖", BAD)
+
+
+def _summary(outcomes: list[Outcome]) -> None:
+    rows: list[tuple[str | Text, ...]] = []
     for outcome in outcomes:
-        mark = "[green]✔[/green]" if outcome.held else "[red]✖[/red]"
-        table.add_row(mark, outcome.scene.title + (f"\n{outcome.why}" if outcome.why else ""), f"{outcome.took_s:.1f}")
-    left = len(scenes()) - len(outcomes)
-    if left:
-        table.add_row("[red]✖[/red]", f"{left} more were not reached", "")
-    console.print(table)
+        rows.append((Text(*_mark(held=outcome.held)), f"{outcome.took_s:.1f}", outcome.scene.title))
+        if outcome.why:
+            rows.append(("", "", outcome.why))
+    if left := len(scenes()) - len(outcomes):
+        rows.append((Text(*_mark(held=False)), "", f"{left} more were not reached"))
+    say([Text(), *table(("", "SECONDS", "WHAT WAS SEEN"), rows)])

@@ -1,71 +1,39 @@
-"""What the demo plays on: the embedded cluster and the controller as processes of their own, reached by kubectl and HTTP."""
+"""What the demo plays on: the embedded cluster and the controller as processes of their own, reached as people reach them."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import attrs
-import msgspec
 
 import moduledeploy
-from moduledeploy.kube.config import load_credentials
-from moduledeploy.kube.transport import Transport
-from moduledeploy.runtime.metrics import Metrics
+from moduledeploy.cli.access.connection import connect
+from moduledeploy.cli.access.flags import Access
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from anyio.abc import Process
 
+    from moduledeploy.cli.access.connection import Connection
+
 MANIFESTS: Final = Path(moduledeploy.__file__).parent.parent / "manifests"
 READY_S: Final = 20.0
 END_S: Final = 15.0
-_GROUP: Final = "/apis/koupleless.alipay.com/v1alpha1/namespaces/default"
+NAMESPACE: Final = "default"
 
 
 class StageError(Exception):
     """The demo can't go on; one line that says why."""
-
-
-@attrs.frozen(kw_only=True)
-class Snapshot:
-    """The objects at one moment, as the API shows them."""
-
-    deployments: dict[str, dict[str, Any]]
-    modules: list[dict[str, Any]]
-    pods: list[dict[str, Any]]
-
-    def status(self, name: str) -> dict[str, Any]:
-        """Status of a ModuleDeployment, empty before it has one."""
-        found: dict[str, Any] = self.deployments.get(name, {}).get("status") or {}
-        return found
-
-    def release(self, name: str) -> dict[str, Any]:
-        """status.releaseStatus of a ModuleDeployment."""
-        found: dict[str, Any] = self.status(name).get("releaseStatus") or {}
-        return found
-
-    def is_seen(self, name: str) -> bool:
-        """The controller has seen the newest generation."""
-        generation = self.deployments.get(name, {}).get("metadata", {}).get("generation")
-        return generation is not None and self.status(name).get("observedGeneration") == generation
-
-    def installed(self, name: str) -> dict[str, list[str]]:
-        """Versions that are available, by base, of one module."""
-        found: dict[str, list[str]] = {}
-        for module in self.modules:
-            spec = module["spec"]
-            if spec["module"]["name"] == name and (module.get("status") or {}).get("status") == "Available":
-                found.setdefault(spec["base"]["name"], []).append(spec["module"]["version"])
-        return found
 
 
 @attrs.define(kw_only=True)
@@ -74,34 +42,30 @@ class Stage:
 
     folder: Path
     kubeconfig: Path
-    transport: Transport
+    connection: Connection
     kubectl_path: str
     controller: Process | None = None
 
-    async def kubectl(self, *arguments: str) -> str:
-        """Run kubectl as a person would; returns what it printed. Raises StageError where it fails."""
-        done = await anyio.run_process(
-            [self.kubectl_path, "--kubeconfig", str(self.kubeconfig), *arguments],
-            check=False,
-            stderr=subprocess.STDOUT,
-        )
-        text = done.stdout.decode(errors="replace").strip()
+    async def kubectl(self, *arguments: str) -> None:
+        """Run kubectl as a person would. Raises StageError where it fails."""
+        await self._run(["kubectl", *arguments], [self.kubectl_path])
+
+    async def moduledeploy(self, *arguments: str) -> str:
+        """Run a command of this program; returns what a person types. Raises StageError where it fails."""
+        typed = ["moduledeploy", *arguments]
+        await self._run(typed, [sys.executable, "-m", "moduledeploy"])
+        return shlex.join(typed)
+
+    async def _run(self, typed: list[str], program: list[str]) -> None:
+        flags = ["--kubeconfig", str(self.kubeconfig)]
+        done = await anyio.run_process([*program, *flags, *typed[1:]], check=False, stderr=subprocess.STDOUT)
         if done.returncode:
-            raise StageError(f"kubectl {' '.join(arguments)}: {text}")
-        return text
+            raise StageError(f"{shlex.join(typed)}: {done.stdout.decode(errors='replace').strip()}")
 
-    async def look(self) -> Snapshot:
-        """Everything that the demo shows, read over HTTP."""
-        deployments = await self._list(f"{_GROUP}/moduledeployments")
-        return Snapshot(
-            deployments={item["metadata"]["name"]: item for item in deployments},
-            modules=await self._list(f"{_GROUP}/modules"),
-            pods=await self._list("/api/v1/namespaces/default/pods"),
-        )
-
-    async def _list(self, path: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = msgspec.json.decode(await self.transport.request("GET", path))["items"]
-        return found
+    async def install_crds(self) -> None:
+        """Make the server know the kinds."""
+        await self.kubectl("apply", "-f", str(MANIFESTS / "crd"))
+        await self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=10s")
 
     async def start_controller(self) -> None:
         """Start it exactly as in a cluster, but for the kubeconfig and the folder of jars that the demo's bases know."""
@@ -143,11 +107,8 @@ async def open_stage() -> AsyncIterator[Stage]:
             )
         stack.push_async_callback(_end, cluster)
         await _wait_ready(cluster, folder)
-        credentials = await load_credentials(kubeconfig=str(kubeconfig))
-        transport = await stack.enter_async_context(
-            Transport(credentials=credentials, user_agent="moduledeploy-demo", metrics=Metrics().client)
-        )
-        stage = Stage(folder=folder, kubeconfig=kubeconfig, transport=transport, kubectl_path=kubectl)
+        connection = await stack.enter_async_context(connect(Access(str(kubeconfig), None, NAMESPACE)))
+        stage = Stage(folder=folder, kubeconfig=kubeconfig, connection=connection, kubectl_path=kubectl)
         stack.push_async_callback(_end_controller, stage)
         yield stage
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from moduledeploy.cli.pictures.forecast import Deed, Wait
-from moduledeploy.cli.pictures.words import age, plural
+from moduledeploy.cli.pictures.words import ACTIVE, BAD, GOOD, WAITS, age, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from moduledeploy.cli.pictures.forecast import Forecast, Move, Step
 
 BAR: Final = 40
+SHOWN: Final = 20  # bases of a batch that are named
 _DEEDS: Final = {
     Deed.INSTALL: "install {new}",
     Deed.REPLACE: "install {new} beside {old}, switch, uninstall {old}",
@@ -23,8 +24,8 @@ _DEEDS: Final = {
 }
 
 
-def forecast_text(forecast: Forecast, *, moves: bool = True) -> list[Text]:
-    """The batches with what each does, then what it comes to."""
+def forecast_text(forecast: Forecast) -> list[Text]:
+    """The batches with what each does, then what it comes to; of a large batch some bases are named."""
     lines = [
         Text.assemble(
             (forecast.name, "bold"),
@@ -34,25 +35,27 @@ def forecast_text(forecast: Forecast, *, moves: bool = True) -> list[Text]:
     ]
     largest = max((len(step.moves) for step in forecast.steps), default=1)
     for step in forecast.steps:
-        lines.extend(_step(step, largest, moves=moves))
+        lines.extend(_step(step, largest))
     if not forecast.steps:
         lines.append(Text("  nothing is to be done"))
     return [*lines, Text(), *_sum(forecast)]
 
 
-def _step(step: Step, largest: int, *, moves: bool) -> Iterator[Text]:
+def _step(step: Step, largest: int) -> Iterator[Text]:
     title = f"batch {step.batch}" if step.batch else "before a batch"
     if step.moves:
         blocks = "■" * max(1, round(BAR * len(step.moves) / largest))
         start = "at once" if step.begins_s < 1 else f"after {age(step.begins_s)} at the earliest"
-        yield Text.assemble(f"  {title:<8} ", (blocks, "cyan"), f" {plural(len(step.moves), 'base')}, {start}")
+        yield Text.assemble(f"  {title:<8} ", (blocks, ACTIVE), f" {plural(len(step.moves), 'base')}, {start}")
     else:
         yield Text(f"  {title:<8} nothing left to do")
-    if moves:
-        width = max((len(move.base) for move in step.moves), default=0)
-        yield from (Text(f"    {move.base:<{width}}  {_deed(move)}") for move in step.moves)
+    shown = step.moves if len(step.moves) <= SHOWN + 1 else step.moves[:SHOWN]
+    width = max((len(move.base) for move in shown), default=0)
+    yield from (Text(f"    {move.base:<{width}}  {_deed(move)}") for move in shown)
+    if left := len(step.moves) - len(shown):
+        yield Text(f"    … and {left} more, which -o json and -o yaml name", style="dim")
     for wait in step.then:
-        yield Text(f"    then {_wait(wait)}", style="yellow")
+        yield Text(f"    then {_wait(wait)}", style=WAITS)
 
 
 def _deed(move: Move) -> str:
@@ -77,11 +80,11 @@ def _sum(forecast: Forecast) -> Iterator[Text]:
             f"in {age(forecast.seconds)} at the earliest" if forecast.seconds >= 1 else "as fast as the bases install"
         )
         people = f", after {plural(forecast.confirmations, 'confirmation')}" if forecast.confirmations else ""
-        yield Text.assemble(("✔ It completes", "green"), f", {least}{people}.")
+        yield Text.assemble(("✔ It completes", GOOD), f", {least}{people}.")
     else:
-        yield Text.assemble(("✖ It doesn't complete", "red"), f": {forecast.stuck}")
+        yield Text.assemble(("✖ It doesn't complete", BAD), f": {forecast.stuck}")
     if forecast.unplaced and forecast.completes:
-        yield Text(f"  {forecast.unplaced}", style="yellow")
+        yield Text(f"  {forecast.unplaced}", style=WAITS)
     yield Text(
         f"  Availability: never below {forecast.lowest_available}, at the end {forecast.available} of {forecast.desired};"
         f" the floor is {forecast.floor} (at most {forecast.max_unavailable} unavailable)."

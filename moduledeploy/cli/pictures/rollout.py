@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from moduledeploy.cli.reading.family import Family
     from moduledeploy.rollout.slots import ModuleFacts, Slot
     from moduledeploy.rollout.view import Revision
+
+
+RESOLUTION_S: Final = 1.0  # the API server tells creation in whole seconds
 
 
 @attrs.frozen(kw_only=True)
@@ -245,7 +248,10 @@ def _batches(family: Family, revision: Revision, now: float) -> tuple[BatchPictu
     left = max(0, view.slots.count(Mark.UPDATED_AVAILABLE) - release.initial_updated)
     by_batch: dict[str, list[ModuleFacts]] = {}
     for module in view.slots.of_revision(revision.name).values():
-        by_batch.setdefault(module.batch or "", []).append(module)
+        if (
+            module.order[0] + RESOLUTION_S >= release.started_at
+        ):  # an earlier rollout of this revision counted its own batches
+            by_batch.setdefault(module.batch or "", []).append(module)
     batches = []
     for number, size in enumerate(release.batches, start=1):
         available = min(left, size)

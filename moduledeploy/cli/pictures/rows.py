@@ -56,6 +56,12 @@ def deployment_row(deployment: ReadDeployment, now: float) -> DeploymentRow:
     )
 
 
+def status_line(row: DeploymentRow) -> str:
+    """Where it stands in one line."""
+    batch = f", batch {row.batch}/{row.batch_count}" if row.batch_count else ""
+    return f"{row.phase}{batch} - {row.message}"
+
+
 def _module(deployment: ReadDeployment) -> tuple[str, str]:
     try:
         module = Fields.of("spec", deployment.spec).child("template").child("spec").child("module")

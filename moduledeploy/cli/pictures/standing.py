@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import msgspec
 
+from moduledeploy.api.names import WAITING_ANNOTATION
 from moduledeploy.api.status import Progress
 from moduledeploy.api.times import at
 from moduledeploy.cli.pictures.words import age
 from moduledeploy.cli.reading.kinds import CONFIRMATIONS_ANNOTATION, CONTROLLER
+from moduledeploy.rollout.gate import token
 
 if TYPE_CHECKING:
     from moduledeploy.api.status import DeploymentStatus, Release
@@ -70,12 +72,21 @@ def message_of(deployment: ReadDeployment, status: DeploymentStatus, now: float)
     generation = deployment.metadata.generation
     if status.observed_generation >= generation:
         return status.message
-    if any(item.reason == "InvalidSpec" for item in status.conditions):
+    if any(item.reason == "InvalidSpec" for item in status.conditions) or _is_gate_alone(deployment, status):
         return status.message
     waited = now - deployment.spec_written_at
     if waited < UNOBSERVED_AFTER_S:
         return f"waiting for the controller to look at generation {generation}"
     return f"nobody has observed generation {generation} for {age(waited)}: is the controller running?"
+
+
+def _is_gate_alone(deployment: ReadDeployment, status: DeploymentStatus) -> bool:
+    """What the controller hasn't looked at yet is its own pause at the end of a batch."""
+    release, waiting = status.release, deployment.metadata.annotation(WAITING_ANNOTATION)
+    is_its_pause = (
+        status.observed_generation + 1 == deployment.metadata.generation and deployment.spec.get("pause") is True
+    )
+    return is_its_pause and release is not None and waiting == token(release.revision, release.current_batch)
 
 
 def confirmations(deployment: ReadDeployment, status: DeploymentStatus) -> dict[str, dict[int, Confirmation]]:

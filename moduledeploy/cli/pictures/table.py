@@ -1,4 +1,4 @@
-"""Tables as kubectl prints them: columns two spaces apart, no lines, nothing at the ends."""
+"""Tables as kubectl prints them: columns three spaces apart, no lines, nothing at the ends."""
 
 from __future__ import annotations
 
@@ -12,11 +12,24 @@ if TYPE_CHECKING:
 GAP = "   "
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> list[Text]:
-    """One line per row, the head first; cells may be styled."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int | None = None) -> list[Text]:
+    """One line per row, the head first; cells may be styled. What is longer than `width` ends with an ellipsis."""
     cells = [[Text(word) for word in head], *([as_text(cell) for cell in row] for row in rows)]
     widths = [max(row[column].cell_len for row in cells) for column in range(len(head))]
-    return [_line(row, widths) for row in cells]
+    lines = [_line(row, widths) for row in cells]
+    for line in lines:
+        if width is not None:
+            line.truncate(width, overflow="ellipsis")
+    return lines
+
+
+def hanging(line: Text, width: int, *, indent: int) -> list[Text]:
+    """The line, broken at spaces where it is longer than `width`; what follows the first part is indented."""
+    parts = []
+    while line.cell_len > width and (cut := line.plain.rfind(" ", indent + 1, width + 1)) > 0:
+        parts.append(line[:cut])
+        line = Text.assemble(" " * indent, line[cut + 1 :])
+    return [*parts, line]
 
 
 def as_text(cell: str | Text) -> Text:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from moduledeploy.cli.pictures.table import table
-from moduledeploy.cli.pictures.words import MODULE, PROGRESS, UNKNOWN, age, plural
+from moduledeploy.cli.pictures.table import hanging, table
+from moduledeploy.cli.pictures.words import ACTIVE, GOOD, MODULE, PROGRESS, UNKNOWN, WAITS, age, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from moduledeploy.cli.pictures.rollout import BatchPicture, ReplicaPicture, RevisionPicture, RolloutPicture
 
 BAR: Final = 20
+LABEL: Final = 11
 SHOWN: Final = 8  # replicas of one batch that are listed when nothing is the matter with the rest
 WIDE: Final = 120
 _OK: Final = "Available"
@@ -26,12 +27,13 @@ Row = tuple[str | Text, ...]
 def rollout_tree(
     picture: RolloutPicture, *, width: int = WIDE, everything: bool = False, foot_first: bool = False
 ) -> list[Text]:
-    """Head, batches, tree and what is awaited, one line each; in a narrow terminal without the column of kinds.
+    """Head, batches, tree and what is awaited, no line longer than `width`; in a narrow terminal without the column of kinds.
 
     `foot_first`: what is awaited comes before the tree, for screens that cut off the end of what is too long.
     """
-    foot, tree = list(_foot(picture)), _tree(picture, everything=everything, with_kind=width >= WIDE)
-    parts = [list(_head(picture)), foot, tree] if foot_first else [list(_head(picture)), tree, foot]
+    head = [part for line in _head(picture) for part in hanging(line, width, indent=LABEL)]
+    foot, tree = list(_foot(picture)), _tree(picture, everything=everything, width=width)
+    parts = [head, foot, tree] if foot_first else [head, tree, foot]
     return [line for part in parts if part for line in (Text(), *part)][1:]
 
 
@@ -47,7 +49,7 @@ def _short(state: str) -> Text:
 
 def _head(picture: RolloutPicture) -> Iterator[Text]:
     def field(name: str, *value: str | Text | tuple[str, str]) -> Text:
-        return Text.assemble((f"{name:<11}", "dim"), *value)
+        return Text.assemble((f"{name:<{LABEL}}", "dim"), *value)
 
     yield field("Name:", (picture.name, "bold"), f" in namespace {picture.namespace}")
     yield field("Status:", _styled(picture.phase, PROGRESS), " - ", picture.message)
@@ -57,7 +59,7 @@ def _head(picture: RolloutPicture) -> Iterator[Text]:
     yield field(
         "Replicas:",
         f"{picture.desired} desired, {picture.updated} updated, {picture.ready} ready, ",
-        (f"{picture.available} available", "green" if picture.available >= picture.desired else "yellow"),
+        (f"{picture.available} available", GOOD if picture.available >= picture.desired else WAITS),
         f", at most {picture.max_unavailable} unavailable",
     )
     for revision in picture.revisions:
@@ -77,10 +79,10 @@ def _of_batch(batch: BatchPicture) -> Text:
     return Text("not opened", style="dim") if batch.state == "NotOpened" else _short(batch.state)
 
 
-def _tree(picture: RolloutPicture, *, everything: bool, with_kind: bool) -> list[Text]:
+def _tree(picture: RolloutPicture, *, everything: bool, width: int) -> list[Text]:
     rows: list[Row] = [
         (
-            Text.assemble(("⟳ ", "cyan"), (picture.name, "bold")),
+            Text.assemble(("⟳ ", ACTIVE), (picture.name, "bold")),
             "ModuleDeployment",
             _short(picture.phase),
             age(picture.age_s),
@@ -90,9 +92,9 @@ def _tree(picture: RolloutPicture, *, everything: bool, with_kind: bool) -> list
     for at, revision in enumerate(picture.revisions):
         rows.extend(_of_revision(revision, last=at + 1 == len(picture.revisions), everything=everything))
     head: Row = ("NAME", "KIND", "STATUS", "AGE", "INFO")
-    if not with_kind:
+    if width < WIDE:
         head, rows = _without_kind(head), [_without_kind(row) for row in rows]
-    return table([str(word) for word in head], rows)
+    return table([str(word) for word in head], rows, width)
 
 
 def _without_kind(row: Row) -> Row:
@@ -136,7 +138,9 @@ def _of_replicas(replicas: tuple[ReplicaPicture, ...], trunk: str, *, everything
     left = len(replicas) - len(shown)
     for at, replica in enumerate(shown, start=1):
         branch = "└── " if at == len(shown) and not left else "├── "
-        info = [f"base {'ready' if replica.base_ready else 'NOT ready'}", plural(replica.modules_on_base, "module")]
+        info = [plural(replica.modules_on_base, "module")]
+        if not replica.base_ready:
+            info.insert(0, "base NOT ready")
         if replica.status == "Failed" or (replica.reason and replica.status == "Pending"):
             info.insert(0, replica.message or replica.reason)
         yield (
@@ -156,5 +160,5 @@ def _foot(picture: RolloutPicture) -> Iterator[Text]:
         yield Text.assemble(("Awaited: ", "bold"), f"{picture.awaits}{until}", no_wrap=True)
     for number, command in enumerate(picture.commands):
         yield Text.assemble(
-            ("Go on with: " if not number else "or with:    ", "bold"), (command, "bold cyan"), no_wrap=True
+            ("Go on with: " if not number else "or with:    ", "bold"), (command, f"bold {ACTIVE}"), no_wrap=True
         )

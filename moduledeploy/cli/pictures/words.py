@@ -6,24 +6,31 @@ from typing import Final
 
 from moduledeploy.api.status import Progress
 
+# Of the 256 colours that are the same everywhere those that can be read on a dark background as well as on a light one.
+GOOD: Final = "color(28)"
+ACTIVE: Final = "color(31)"
+WAITS: Final = "color(166)"
+BAD: Final = "color(160)"
+LEAVES: Final = "color(133)"
+
 # Sign and colour of each state; the signs are those that people know from other rollout tools.
 PROGRESS: Final[dict[str, tuple[str, str]]] = {
-    Progress.INIT: ("◷", "cyan"),
-    Progress.EXECUTING: ("◌", "cyan"),
-    Progress.WAITING_FOR_CONFIRMATION: ("॥", "yellow"),
-    Progress.GRAY_WAITING: ("◷", "yellow"),
-    Progress.PAUSED: ("॥", "yellow"),
-    Progress.COMPLETED: ("✔", "green"),
-    Progress.FAILED: ("✖", "red"),
-    Progress.ABORTED: ("✖", "red"),
-    Progress.TERMINATING: ("⚠", "magenta"),
+    Progress.INIT: ("◷", ACTIVE),
+    Progress.EXECUTING: ("◌", ACTIVE),
+    Progress.WAITING_FOR_CONFIRMATION: ("॥", WAITS),
+    Progress.GRAY_WAITING: ("◷", WAITS),
+    Progress.PAUSED: ("॥", WAITS),
+    Progress.COMPLETED: ("✔", GOOD),
+    Progress.FAILED: ("✖", BAD),
+    Progress.ABORTED: ("✖", BAD),
+    Progress.TERMINATING: ("⚠", LEAVES),
 }
 MODULE: Final[dict[str, tuple[str, str]]] = {
-    "Available": ("✔", "green"),
-    "Upgrading": ("◌", "cyan"),
-    "Pending": ("◷", "cyan"),
-    "Failed": ("✖", "red"),
-    "Terminating": ("⚠", "magenta"),
+    "Available": ("✔", GOOD),
+    "Upgrading": ("◌", ACTIVE),
+    "Pending": ("◷", ACTIVE),
+    "Failed": ("✖", BAD),
+    "Terminating": ("⚠", LEAVES),
 }
 UNKNOWN: Final = ("?", "")
 NONE: Final = "<none>"

@@ -1,0 +1,84 @@
+"""What is drawn: colours for every background, lines that fit, trees that stay readable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rich.color import Color
+from rich.color_triplet import ColorTriplet
+from rich.text import Text
+
+from moduledeploy.api.times import decode_time
+from moduledeploy.cli.pictures import words
+from moduledeploy.cli.pictures.rollout import RolloutPicture, rollout_picture
+from moduledeploy.cli.pictures.table import hanging, table
+from moduledeploy.cli.pictures.tree import rollout_tree
+from moduledeploy.cli.reading.cluster import view_of
+from moduledeploy.cli.reading.family import read_family
+from moduledeploy.cli.reading.snapshot import stores_of
+from tests.cli.objects import T0, bases, completed, deployment, family
+
+NOW = decode_time(T0)
+BLACK, WHITE = ColorTriplet(0, 0, 0), ColorTriplet(255, 255, 255)
+
+
+def luminance(colour: ColorTriplet) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    parts = [part / 255 for part in colour]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: ColorTriplet, other: ColorTriplet) -> float:
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("colour", [words.GOOD, words.ACTIVE, words.WAITS, words.BAD, words.LEAVES])
+@pytest.mark.parametrize("background", [BLACK, WHITE])
+def test_every_colour_can_be_read_on_dark_and_on_light(colour: str, background: ColorTriplet) -> None:
+    assert contrast(Color.parse(colour).get_truecolor(), background) >= 3.75  # 4.58 on both at best
+
+
+def picture(*objects: Any, now: float = NOW + 60) -> RolloutPicture:
+    flat = [item for found in objects for item in (found if isinstance(found, list) else [found])]
+    return rollout_picture(read_family(view_of(stores_of(flat, "default")), "default", "orders"), now)
+
+
+def test_a_long_line_goes_on_below_its_value() -> None:
+    lines = hanging(Text("Status:  one two three four"), 17, indent=9)
+
+    assert [line.plain for line in lines] == ["Status:  one two", "         three", "         four"]
+
+
+def test_a_word_that_fits_nowhere_is_left_whole() -> None:
+    assert [line.plain for line in hanging(Text("Status:  abcdefghijkl"), 12, indent=9)] == ["Status:  abcdefghijkl"]
+
+
+def test_a_row_that_is_too_long_ends_with_an_ellipsis() -> None:
+    assert [line.plain for line in table(("NAME",), [("abcdefgh",), ("数数数数",)], 6)] == ["NAME", "abcde…", "数数 …"]
+
+
+def test_of_a_thousand_replicas_some_are_shown_and_those_in_trouble_first() -> None:
+    modules = family(on=1000)
+    modules[-1]["status"] = {"status": "Failed", "reason": "InstallFailed", "message": "no such jar"}
+    status = {"status": completed(replicas=1000)}
+
+    lines = [line.plain for line in rollout_tree(picture(deployment(replicas=1000) | status, bases(1000), modules))]
+
+    assert len(lines) < 30
+    assert [line for line in lines if "no such jar" in line]
+    assert [line for line in lines if "more, Available" in line]
+
+
+def test_the_batches_of_an_earlier_rollout_of_a_revision_are_not_those_of_this_one() -> None:
+    modules = family(on=4)
+    for module in modules[1:]:
+        module["metadata"] |= {"annotations": {"koupleless.alipay.com/batch": "1/1"}, "creationTimestamp": T0}
+    release = completed(replicas=4, batches=[2], currentBatch=1, kind="Scale", startedAt="2026-01-02T03:04:30Z")
+
+    [revision] = picture(deployment(replicas=4) | {"status": release}, bases(4), modules).revisions
+
+    assert [len(batch.replicas) for batch in revision.batches] == [0]
+    assert len(revision.replicas) == 4
