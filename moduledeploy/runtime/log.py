@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 import msgspec
 import structlog
+
+from moduledeploy.runtime.text import one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,16 +26,21 @@ _LEVELS: Final[Mapping[str, int]] = {
 }
 # The cluster library logs whole bodies at DEBUG, Secrets and tokens included; aiohttp and asyncio are noise there.
 _FOREIGN_LOGGERS: Final = ("kubernetes_asyncio", "aiohttp", "asyncio")
+# What bases and admission webhooks answer ends up in logs; container runtimes cut lines at 16 KiB.
+_LONGEST_VALUE_BYTES: Final = 4096
+_LONGEST_TRACEBACK: Final = 10_000
+_PASSWORD: Final = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 
 
 def configure_logging(*, level: Level = "info", output: LogFormat = "json", stream: TextIO | None = None) -> None:
     """Send every log of this process to `stream` (standard error) at `level` and above; call it once, at the start."""
     target = stream if stream is not None else sys.stderr
-    renderer: list[structlog.typing.Processor]
+    renderer: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, _tame]
     if output == "json":
-        renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_to_json)]
+        renderer.append(structlog.processors.JSONRenderer(serializer=_to_json))
     else:
-        renderer = [structlog.dev.ConsoleRenderer(colors=target.isatty())]
+        plain = structlog.dev.plain_traceback
+        renderer.append(structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=plain))
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -62,6 +70,18 @@ def _route_foreign_logs(
     root.setLevel(level)
     for name in _FOREIGN_LOGGERS:
         logging.getLogger(name).setLevel(max(level, logging.INFO))
+
+
+def _tame(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Let no value move a terminal's cursor, begin a line that looks like another log, fill a disk, or tell a password."""
+    for key, value in event.items():
+        if type(value) is str:
+            if key == "exception":
+                event[key] = visible(value[-_LONGEST_TRACEBACK:])
+            else:
+                line = one_line(value, _LONGEST_VALUE_BYTES)
+                event[key] = _PASSWORD.sub("…", line) if "://" in line else line
+    return event
 
 
 def _to_json(event: object, **_: object) -> str:

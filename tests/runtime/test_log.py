@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from moduledeploy.runtime.log import configure_logging
+from moduledeploy.runtime.log import LogFormat, configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,3 +90,52 @@ def test_for_people_a_line_of_text_is_enough() -> None:
 
     assert "hello" in stream.getvalue()
     assert "n=1" in stream.getvalue()
+
+
+FORMATS = pytest.mark.parametrize("output", ["json", "text"])
+
+
+@FORMATS
+def test_what_others_say_can_neither_begin_a_line_nor_move_the_cursor(output: LogFormat) -> None:
+    stream = io.StringIO()
+    configure_logging(output=output, stream=stream)
+
+    structlog.get_logger().warning("failed", error='no\r\n{"event":"all is well"}\x1b[2J\u202egnp.exe\x9b\u2028')
+    logging.getLogger("some.library").warning("failed: %s", "no\nall is well\x1b[2J")
+
+    text = stream.getvalue()
+    assert len(text.splitlines()) == 2
+    assert all(char.isprintable() for line in text.split("\n") for char in line)
+    assert "gnp.exe" in text
+
+
+@FORMATS
+def test_a_traceback_keeps_its_lines_and_nothing_else_that_moves_the_cursor(output: LogFormat) -> None:
+    stream = io.StringIO()
+    configure_logging(output=output, stream=stream)
+
+    structlog.get_logger().error("failed", exc_info=ValueError("deep \x1b[2J trouble"))
+
+    assert "trouble" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+    assert "\\u001b" not in stream.getvalue()
+
+
+def test_a_value_is_cut_where_nobody_reads_on() -> None:
+    stream = io.StringIO()
+    configure_logging(stream=stream)
+
+    structlog.get_logger().warning("failed", error="x" * 5_000)
+
+    (entry,) = lines(stream)
+    assert entry["error"] == "x" * 4_093 + "…"
+
+
+def test_a_password_in_an_address_is_not_told() -> None:
+    stream = io.StringIO()
+    configure_logging(stream=stream)
+
+    structlog.get_logger().warning("failed", error="can't reach https://me:secret@proxy.example.com:3128/x and a@b")
+
+    (entry,) = lines(stream)
+    assert entry["error"] == "can't reach https://…@proxy.example.com:3128/x and a@b"
