@@ -12,7 +12,7 @@ from moduledeploy.devcluster.cluster import run
 
 
 def serve_cluster(*, port: int, kubeconfig: str, bases: int, attach: str) -> int:
-    """Run until a signal comes. Raises CliError for addresses that can't be attached, a taken port, a file that can't be written."""
+    """Run until a signal comes. Raises CliError for addresses that can't be attached, a taken port, an unwritable file."""
     try:
         addresses = parse_addresses(attach) if attach else ()
     except ValueError as error:

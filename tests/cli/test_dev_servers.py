@@ -6,19 +6,20 @@ import os
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
+import yaml
+from anyio import to_thread
 
 from moduledeploy.cli.access.exits import Exit
 from moduledeploy.devcluster.cluster import DevCluster
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
-NO_RIGHTS: Final = "kubelet of nobody"
 
 
 def end(*arguments: object) -> tuple[int, str]:
@@ -32,7 +33,7 @@ def end(*arguments: object) -> tuple[int, str]:
 
 
 @pytest.fixture
-def taken() -> int:
+def taken() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
@@ -77,7 +78,7 @@ def test_devbases_needs_a_kubeconfig_that_is_one(tmp_path: Path) -> None:
         assert str(tmp_path / name) in line
 
 
-def test_devbases_says_that_nobody_answers(tmp_path: Path, taken: int) -> None:
+def test_devbases_says_that_nobody_answers(tmp_path: Path) -> None:
     cluster = DevCluster(port=1, controllers=False)
     status, line = end("devbases", "--kubeconfig", cluster.write_kubeconfig(tmp_path / "kubeconfig"))
 
@@ -85,7 +86,31 @@ def test_devbases_says_that_nobody_answers(tmp_path: Path, taken: int) -> None:
     assert "no API server at http://127.0.0.1:1" in line
 
 
-@pytest.fixture
-async def guarded() -> AsyncIterator[DevCluster]:
+async def test_devbases_names_the_rights_it_misses(tmp_path: Path) -> None:
+    account = {"metadata": {"name": "someone", "namespace": "default"}}
     async with DevCluster(rbac=True, controllers=False) as cluster:
-        yield cluster
+        created = cluster.api.create("serviceaccounts", account)
+        token, _ = cluster.server.handlers.tokens.issue("default", created, 3600, [])
+        config = cluster.kubeconfig()
+        config["users"][0]["user"] = {"token": token}
+        path = tmp_path / "kubeconfig"
+        path.write_text(yaml.safe_dump(config))
+
+        status, line = await to_thread.run_sync(end, "devbases", "--kubeconfig", path)
+
+    assert status == Exit.FAILED
+    assert "system:serviceaccount:default:someone has no right to list pods, watch pods" in line
+    assert "create pods/binding" in line
+
+
+async def test_devbases_says_that_its_credentials_are_not_accepted(tmp_path: Path) -> None:
+    async with DevCluster(rbac=True, controllers=False) as cluster:
+        config = cluster.kubeconfig()
+        config["users"][0]["user"] = {"token": "a.b.c"}
+        path = tmp_path / "kubeconfig"
+        path.write_text(yaml.safe_dump(config))
+
+        status, line = await to_thread.run_sync(end, "devbases", "--kubeconfig", path)
+
+    assert status == Exit.FAILED
+    assert "doesn't accept the credentials" in line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import signal
 import sys
 
@@ -40,7 +41,10 @@ async def run_arklet(address: str) -> None:
             arklet = SimulatedArklet(
                 identity=host, clock=SystemClock(), spawn=ports.spawn, folder=RECORDED_FOLDER, timings=MEASURED
             )
-            number = ports.open(host, port, arklet)
+            try:
+                number = ports.open(host, port, arklet)
+            except OSError as error:
+                raise OSError(error.errno, f"can't listen on {address}: {os.strerror(error.errno or 0)}") from error
             sys.stdout.write(f"arklet ready at {host}:{number}\n")
             sys.stdout.flush()
             await anext(aiter(signals))

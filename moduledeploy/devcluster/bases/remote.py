@@ -16,6 +16,7 @@ from moduledeploy.devcluster.bases.status import timestamp
 from moduledeploy.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from moduledeploy.kube.informer import Change, Informer
 from moduledeploy.kube.resources import MERGE_PATCH, ObjectKey, Resource
+from moduledeploy.kube.rights import Right
 from moduledeploy.kube.store import key_of
 from moduledeploy.runtime.clock import move_on_after
 
@@ -32,9 +33,22 @@ _log: Final = structlog.get_logger()
 PODS: Final = Resource("", "v1", "pods", "Pod")
 NODES: Final = Resource("", "v1", "nodes", "Node", namespaced=False)
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+_ROLE: Final = "kubelet"
 _LEASE_NAMESPACE: Final = "kube-node-lease"
 _LEASE_S: Final = 40  # kubelet's nodeLeaseDurationSeconds
 _HEARTBEAT_S: Final = 10.0  # kubelet renews at a quarter of it
+
+
+def needed_rights() -> list[Right]:
+    """What a `RemoteCluster` does at the API server."""
+    return [
+        *(Right(verb, PODS, _ROLE) for verb in ("list", "watch", "delete")),
+        Right("patch", PODS, _ROLE, "status"),
+        Right("create", PODS, _ROLE, "binding"),
+        *(Right(verb, NODES, _ROLE) for verb in ("list", "watch", "create")),
+        Right("patch", NODES, _ROLE, "status"),
+        *(Right(verb, LEASES, _ROLE, namespace=_LEASE_NAMESPACE) for verb in ("create", "patch")),
+    ]
 
 
 class RemoteCluster:
