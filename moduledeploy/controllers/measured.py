@@ -10,13 +10,14 @@ from moduledeploy.api.kinds import ModuleStatusWord
 from moduledeploy.api.times import at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from moduledeploy.api.kinds import Module
     from moduledeploy.api.spec import SchedulingPolicy
     from moduledeploy.kube.informer import Change
     from moduledeploy.placement.decision import Placement
-    from moduledeploy.placement.pool import Pool
+    from moduledeploy.placement.journal import Journal
+    from moduledeploy.placement.pool import Pool, Rank
     from moduledeploy.runtime.clock import Clock
     from moduledeploy.runtime.metrics import PlacementMetrics, RolloutMetrics
 
@@ -49,13 +50,18 @@ class MeasuredPool:
         """As `Pool.assume`."""
         self.pool.assume(uid, module_name, holder)
 
-    def removal_order(self, uids: Iterable[str], policy: SchedulingPolicy) -> list[str]:
-        """As `Pool.removal_order`."""
-        return self.pool.removal_order(uids, policy)
+    def removal_rank(self, uid: str, policy: SchedulingPolicy) -> Rank:
+        """As `Pool.removal_rank`."""
+        return self.pool.removal_rank(uid, policy)
 
-    def replacement_order(self, uids: Iterable[str]) -> list[str]:
-        """As `Pool.replacement_order`."""
-        return self.pool.replacement_order(uids)
+    def replacement_rank(self, uid: str) -> Rank:
+        """As `Pool.replacement_rank`."""
+        return self.pool.replacement_rank(uid)
+
+    @property
+    def journal(self) -> Journal:
+        """As `Pool.journal`."""
+        return self.pool.journal
 
 
 @attrs.frozen

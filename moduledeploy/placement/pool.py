@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TypeAlias
 
 import attrs
@@ -10,12 +10,15 @@ import attrs
 from moduledeploy.api.spec import SchedulingPolicy
 from moduledeploy.placement.bases import Base
 from moduledeploy.placement.decision import Placement, Reason, Refusal
+from moduledeploy.placement.journal import Journal
 from moduledeploy.placement.ranking import Ranking
 from moduledeploy.placement.roster import Roster
 from moduledeploy.placement.seats import NO_CAP, Seat
 
 # What `explain` says of a base; None is "could take it".
 Verdict: TypeAlias = Reason | None
+# How old, how many modules, name: compared in this order.
+Rank: TypeAlias = tuple[int, int, str]
 
 
 @attrs.define(eq=False)
@@ -29,6 +32,7 @@ class Pool:
 
     _roster: Roster = attrs.field(factory=Roster, init=False)
     _ranking: Ranking = attrs.field(factory=Ranking, init=False)
+    journal: Journal = attrs.field(factory=Journal, init=False)  # of bases whose ranks changed
 
     def __len__(self) -> int:
         return len(self._roster)
@@ -75,6 +79,7 @@ class Pool:
         roster = self._roster
         holders = roster.holders.get(module_name) or roster.begin(module_name)
         chosen = self._ranking.take(module_name, count, policy, exclude, holders)
+        self.journal.note(chosen)
         if module_name in roster.marks:
             roster.mark(module_name, chosen)
         if len(chosen) < count:
@@ -82,28 +87,20 @@ class Pool:
             return Placement(tuple(chosen), count - len(chosen), roster.reasons(module_name, self._ranking.open))
         return Placement(tuple(chosen))
 
-    def removal_order(self, uids: Iterable[str], policy: SchedulingPolicy) -> list[str]:
-        """These bases in the order in which scaling down empties them: the reverse of placing, unknown ones first."""
+    def removal_rank(self, uid: str, policy: SchedulingPolicy) -> Rank:
+        """Scaling down empties bases from the greatest rank on: the reverse of placing, unknown ones first."""
+        seat = self._roster.find(uid)
+        if seat is None or seat.base is None:
+            return 2, 0, uid
         sign = 1 if policy is SchedulingPolicy.SCATTER else -1
+        return 0 if seat.base.is_newest else 1, sign * seat.count, seat.key
 
-        def rank(uid: str) -> tuple[int, int, str]:
-            seat = self._roster.find(uid)
-            if seat is None or seat.base is None:
-                return 2, 0, uid
-            return 0 if seat.base.is_newest else 1, sign * seat.count, seat.key
-
-        return sorted(uids, key=rank, reverse=True)
-
-    def replacement_order(self, uids: Iterable[str]) -> list[str]:
-        """These bases in the order in which a batch replaces what is on them: fewest modules, then name, unknown ones last."""
-
-        def rank(uid: str) -> tuple[bool, int, str]:
-            seat = self._roster.find(uid)
-            if seat is None or seat.base is None:
-                return True, 0, uid
-            return False, seat.count, seat.key
-
-        return sorted(uids, key=rank)
+    def replacement_rank(self, uid: str) -> Rank:
+        """A batch replaces what is on bases from the least rank on: fewest modules, then name, unknown ones last."""
+        seat = self._roster.find(uid)
+        if seat is None or seat.base is None:
+            return 1, 0, uid
+        return 0, seat.count, seat.key
 
     def eligible(self) -> Iterator[str]:
         """Every base that can take a module of a name it lacks, in no particular order."""
@@ -141,6 +138,7 @@ class Pool:
     def _settle(self, seat: Seat | None) -> None:
         if seat is not None:
             self._ranking.settle(seat)
+            self.journal.note((seat.uid,))
 
 
 def _by_name(seat: Seat) -> str:

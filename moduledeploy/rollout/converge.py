@@ -24,6 +24,7 @@ ENDPOINT_POLL_S: Final = 5.0  # the EndpointSlice's own event comes sooner; this
 LOST: Final = "ModuleLost"
 DRAINING: Final = "Draining"
 UNINSTALL_FAILED: Final = "UninstallFailed"
+UNREACHABLE: Final = "BaseUnreachable"
 
 
 class BizState(Enum):
@@ -154,10 +155,10 @@ def converge(base: BaseView, now: float) -> Decision:
     terminating = tuple(module for module in base.modules if module.is_terminating and module.has_finalizer)
     if base.is_gone:
         return Decision(released=terminating)
-    given_up = tuple(module for module in terminating if module.is_given_up)
     lost = tuple(_lost(base, now))
     if not base.is_reachable:
-        return Decision(reports=lost, released=given_up)
+        return Decision(reports=lost, released=tuple(module for module in terminating if module.is_given_up))
+    given_up = tuple(module for module in terminating if module.is_given_up and _has_resisted(module))
     if not base.modules:
         left = next((name for name, route in sorted(base.routes.items()) if route.is_labelled), None)
         return Decision(step=SetTraffic(left, on=False) if left is not None else None)
@@ -166,6 +167,11 @@ def converge(base: BaseView, now: float) -> Decision:
     labelled = {name for name, route in base.routes.items() if route.is_labelled}
     names = sorted(labelled | {module.source.name for module in base.modules})
     return _merge(lost, given_up, [_converge_name(base, name, base.listed, now) for name in names])
+
+
+def _has_resisted(module: Wanted) -> bool:
+    """Its uninstall was tried and told to fail: one that was never tried is tried before it is given up."""
+    return module.status.reason in (UNREACHABLE, UNINSTALL_FAILED)
 
 
 def _merge(

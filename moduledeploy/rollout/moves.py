@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,14 @@ from moduledeploy.api.kinds import ModuleStatusWord
 from moduledeploy.api.names import module_object_name
 from moduledeploy.api.spec import UpgradePolicy
 from moduledeploy.rollout.actions import CreateModule, DeleteModule
+from moduledeploy.rollout.order import Last
 from moduledeploy.rollout.slots import Mark, ModuleFacts, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from moduledeploy.rollout.budget import Budget
+    from moduledeploy.rollout.order import Key
     from moduledeploy.rollout.view import Placer, Revision, View
 
 
@@ -69,9 +72,8 @@ class Moves:
 
     def _clear_lost(self) -> None:
         """A Module whose base is gone for good has nothing left to stand for."""
-        for slot in self.view.slots.marked(Mark.LOST):
-            if slot.base.is_gone:
-                self.chosen.extend(_delete(slot.live))
+        for slot in self.view.slots.marked(Mark.GONE):
+            self.chosen.extend(_delete(slot.live))
 
     def _clear_overlap(self) -> None:
         """Take away what stands beside a Module of the target, as soon as that costs nothing or is paid for."""
@@ -118,21 +120,25 @@ class Moves:
         if self.view.parent.spec.strategy.upgrade_policy is UpgradePolicy.SCALEUP_THEN_SCALEDOWN and old:
             # Old replicas go only for as many new ones as are available; new ones only where they are too many alone.
             keep = max(0, self.aim.desired - slots.count(Mark.UPDATED_AVAILABLE))
-            self._take_slots(slots.marked(Mark.OLD), min(surplus, max(0, old - keep)))
-            self._take_slots(slots.marked(Mark.UPDATED), slots.count(Mark.UPDATED) - self.aim.desired)
+            self._take_slots(Mark.OLD, min(surplus, max(0, old - keep)))
+            self._take_slots(Mark.UPDATED, slots.count(Mark.UPDATED) - self.aim.desired)
         else:
-            self._take_slots(slots.marked(Mark.KEPT), surplus)
+            self._take_slots(Mark.KEPT, surplus)
 
-    def _take_slots(self, candidates: Iterable[Slot], count: int) -> None:
+    def _take_slots(self, mark: Mark, count: int) -> None:
         if count <= 0:
             return
-        by_uid = {slot.base.uid: slot for slot in candidates}
-        order = self.pool.removal_order(by_uid, self.view.parent.spec.scheduling)
-        order.sort(key=lambda uid: (by_uid[uid].has(Mark.AVAILABLE), not by_uid[uid].has(Mark.OLD)))
-        for uid in order[:count]:
-            if not self._pay(by_uid[uid]):
-                return
-            self.chosen.extend(_delete(by_uid[uid].live))
+        scheduling = self.view.parent.spec.scheduling
+
+        def rank(slot: Slot) -> Key:
+            last = Last(self.pool.removal_rank(slot.base.uid, scheduling))
+            return slot.has(Mark.AVAILABLE), not slot.has(Mark.OLD), last
+
+        with closing(self.view.slots.ordered(mark, rank, self.pool, by=("removal", scheduling))) as candidates:
+            for slot in islice(candidates, count):
+                if not self._pay(slot):
+                    return
+                self.chosen.extend(_delete(slot.live))
 
     def _fill_up(self) -> None:
         """Place what is missing: the target as far as the opened batches go, else the last completed revision."""
@@ -198,30 +204,31 @@ class Moves:
         if policy is UpgradePolicy.SCALEUP_THEN_SCALEDOWN or not self.view.slots.count(Mark.OLD) or self._room() < 1:
             return
         room = int(min(self._room(), self.view.slots.count(Mark.OLD)))
-        for slot in islice(self._replaceable(), room):
-            uninstall_first = policy is UpgradePolicy.UNINSTALL_THEN_INSTALL or any(
-                module.source.identity == self.aim.target.template.module.identity for module in slot.live
-            )
-            if uninstall_first and not self._pay(slot):
-                return
-            self._create(
-                self.aim.target,
-                slot.base.uid,
-                uninstall_first=uninstall_first,
-                replaces=slot.live if uninstall_first else (),
-            )
+        with closing(self._replaceable()) as slots:
+            for slot in islice(slots, room):
+                uninstall_first = policy is UpgradePolicy.UNINSTALL_THEN_INSTALL or any(
+                    module.source.identity == self.aim.target.template.module.identity for module in slot.live
+                )
+                if uninstall_first and not self._pay(slot):
+                    return
+                self._create(
+                    self.aim.target,
+                    slot.base.uid,
+                    uninstall_first=uninstall_first,
+                    replaces=slot.live if uninstall_first else (),
+                )
 
-    def _replaceable(self) -> Iterator[Slot]:
+    def _replaceable(self) -> Generator[Slot]:
         """Old slots: broken ones on Ready bases, then available ones by fewest modules and name, then those on NotReady bases."""
-        broken, sound, unready = list[str](), list[str](), list[str]()
-        for slot in self.view.slots.marked(Mark.OLD):
-            if slot.named(module_object_name(self.aim.target.name, slot.base.uid)) is not None:
-                continue  # the target's own former Module is still being taken away there; its name is free when it is gone
-            place = unready if slot.base.ready_since is None else sound if slot.has(Mark.READY) else broken
-            place.append(slot.base.uid)
-        for uids in (broken, sound, unready):
-            for uid in self.pool.replacement_order(uids):
-                yield self.view.slots[uid]
+        target = self.aim.target.name
+
+        def rank(slot: Slot) -> Key | None:
+            if slot.named(module_object_name(target, slot.base.uid)) is not None:
+                return None  # the target's own former Module is still being taken away there; its name is free when it is gone
+            order = 2 if slot.base.ready_since is None else 1 if slot.has(Mark.READY) else 0
+            return order, self.pool.replacement_rank(slot.base.uid)
+
+        return self.view.slots.ordered(Mark.OLD, rank, self.pool, by=("replacement", target))
 
 
 def _delete(modules: Iterable[ModuleFacts]) -> Iterator[DeleteModule]:

@@ -94,8 +94,9 @@ def _plan_deletion(view: View, now: float) -> Plan:
     slots.advance(now)
     chosen: list[actions.Action] = []
     if not parent.is_orphaning:
-        for slot in slots:
-            chosen.extend(actions.DeleteModule(module.name, module.uid) for module in slot.live)
+        for mark in (Mark.KEPT, Mark.LOST):
+            for slot in slots.marked(mark):
+                chosen.extend(actions.DeleteModule(module.name, module.uid) for module in slot.live)
     if parent.is_deployment and parent.has_finalizer and (parent.is_orphaning or not slots.module_count):
         chosen.append(actions.RemoveFinalizer())
     status = report(view, Findings(release=parent.status.release, is_terminating=True), now)

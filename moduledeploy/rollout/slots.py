@@ -7,15 +7,21 @@ and the counts and sets that the planner reads are adjusted by the difference.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
-from enum import Enum
-from typing import Final
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
+from contextlib import closing
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from moduledeploy.api.kinds import FailureClass, ModuleSource, ModuleStatusWord
+from moduledeploy.rollout.order import Key, Order
+
+if TYPE_CHECKING:
+    from moduledeploy.rollout.view import Placer
 
 FOREVER: Final = float("inf")
+Ranking = Callable[["Slot"], Key | None]
 
 
 @attrs.frozen(kw_only=True)
@@ -69,11 +75,12 @@ class ModuleFacts:
         return self.status is ModuleStatusWord.FAILED and self.failure_class is FailureClass.PERMANENT
 
 
-class Mark(Enum):
+class Mark(StrEnum):
     """What a slot counts for; a slot has several marks."""
 
     KEPT = "kept"  # a Module that nobody asked to take away, on a base that isn't lost
     LOST = "lost"  # the base is lost
+    GONE = "gone"  # it is so for good, and there are Modules that nobody asked to take away
     LEAVING = "leaving"  # all its Modules are terminating
     READY = "ready"  # an active version on a Ready base
     AVAILABLE = "available"  # ready for minReadySeconds
@@ -82,7 +89,7 @@ class Mark(Enum):
     FAILED = "failed"  # updated, and that Module failed permanently
     FAILING = "failing"  # updated, and that Module failed in whatever way
     OLD = "old"  # kept, without a Module of the target revision
-    OVERLAP = "overlap"  # updated, with live Modules of other revisions beside it
+    OVERLAP = "overlap"  # updated, with live Modules of other revisions beside it that it may be time to take away
     DRAINING = "draining"  # a version there gets no more traffic and is uninstalled after drainSeconds
 
 
@@ -125,11 +132,13 @@ def classify(base: BaseFacts, modules: Mapping[str, ModuleFacts], target: str, m
         marks.add(Mark.DRAINING)
     if base.is_lost:
         marks.add(Mark.LOST)
+        if base.is_gone and live:
+            marks.add(Mark.GONE)
     elif not live:
         marks.add(Mark.LEAVING)
     else:
         marks.add(Mark.KEPT)
-        marks |= _revision_marks(live, new)
+        marks |= _revision_marks(live, new, is_available=updated_at <= now)
         if available_at < FOREVER:
             marks.add(Mark.READY)
         if available_at <= now:
@@ -153,11 +162,16 @@ def _ready_times(
     return slot_at, max(base.ready_since, new.active_since or 0.0) + min_ready_s
 
 
-def _revision_marks(live: list[ModuleFacts], new: ModuleFacts | None) -> set[Mark]:
+def _revision_marks(live: list[ModuleFacts], new: ModuleFacts | None, *, is_available: bool) -> set[Mark]:
     if new is None:
         return {Mark.OLD}
     marks = {Mark.UPDATED}
-    if len(live) > 1:
+    if len(live) > 1 and (
+        is_available
+        or new.uninstall_first
+        or new.status is ModuleStatusWord.FAILED
+        or not all(module.is_started for module in live if module is not new)
+    ):
         marks.add(Mark.OVERLAP)
     if new.status is ModuleStatusWord.FAILED:
         marks.add(Mark.FAILING)
@@ -183,6 +197,7 @@ class Slots:
     _by_revision: dict[str, dict[str, ModuleFacts]] = attrs.field(factory=dict)
     _batch_available: dict[str, int] = attrs.field(factory=dict)
     _timers: list[tuple[float, str]] = attrs.field(factory=list)
+    _orders: dict[Hashable, Order] = attrs.field(factory=dict)
     module_count: int = 0
 
     def __len__(self) -> int:
@@ -200,7 +215,27 @@ class Slots:
 
     def marked(self, mark: Mark) -> Iterator[Slot]:
         """The slots that have the mark, in the order in which they got it; safe against changes made while iterating."""
-        return (self._slots[uid] for uid in list(self._marked[mark]))
+        marked = self._marked[mark]
+        return (self._slots[uid] for uid in list(marked)) if marked else iter(())
+
+    def ordered(self, mark: Mark, rank: Ranking, pool: Placer, *, by: Hashable) -> Generator[Slot]:
+        """The slots that have the mark, in the order of `rank`; costs what is taken and what changed since the last time.
+
+        by: names the ranking: equal names rank alike. The iterator must be at its end or closed before anything changes.
+        """
+        if not self._marked[mark]:
+            self._orders.pop((mark, by), None)
+            return
+        order = self._orders.get((mark, by))
+        if order is None:
+            self._orders[mark, by] = order = Order()
+
+        def key(uid: str) -> Key | None:
+            return rank(self._slots[uid]) if uid in self._marked[mark] else None
+
+        with closing(order.first(key, self._marked[mark], pool.journal)) as uids:
+            for uid in uids:
+                yield self._slots[uid]
 
     def is_marked(self, base_uid: str, mark: Mark) -> bool:
         """The slot on that base has the mark."""
@@ -245,6 +280,7 @@ class Slots:
         if (target, min_ready_s) != (self._target, self._min_ready_s):
             self._target, self._min_ready_s = target, min_ready_s
             self._timers.clear()
+            self._orders.clear()
             for uid in list(self._modules):
                 self._reclassify(uid)
 
@@ -271,6 +307,8 @@ class Slots:
             del self._by_revision[old.replica_set]
 
     def _reclassify(self, uid: str) -> None:
+        for order in self._orders.values():
+            order.touch(uid)
         old = self._slots.pop(uid, None)
         modules = self._modules.get(uid)
         if not modules:

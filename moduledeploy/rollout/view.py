@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import attrs
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from moduledeploy.rollout.slots import Slots
 
 
+Rank: TypeAlias = tuple[int, int, str]
+
+
 class Placed(Protocol):
     """What placing came to: UIDs of bases, how many replicas found none, and why in one sentence."""
 
@@ -28,14 +31,24 @@ class Placed(Protocol):
     def message(self) -> str: ...
 
 
+class Journal(Protocol):
+    """Which bases have changed their ranks, in order; `since` gives None where it has forgotten some."""
+
+    @property
+    def end(self) -> int: ...
+    def since(self, place: int) -> Sequence[str] | None: ...
+
+
 class Placer(Protocol):
     """The bases of one base Deployment, as the planner uses them."""
 
     def place(self, module_name: str, count: int, policy: SchedulingPolicy) -> Placed: ...
     def eligible_for(self, module_name: str) -> Iterable[str]: ...
     def assume(self, uid: str, module_name: str, holder: str) -> None: ...
-    def removal_order(self, uids: Iterable[str], policy: SchedulingPolicy) -> list[str]: ...
-    def replacement_order(self, uids: Iterable[str]) -> list[str]: ...
+    def removal_rank(self, uid: str, policy: SchedulingPolicy) -> Rank: ...
+    def replacement_rank(self, uid: str) -> Rank: ...
+    @property
+    def journal(self) -> Journal: ...
 
 
 @attrs.frozen(kw_only=True)

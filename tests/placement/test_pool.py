@@ -209,15 +209,20 @@ def test_scaling_down_takes_the_reverse_of_placing() -> None:
     pool.set_base(Base(uid="uid-old", name="d", is_newest=False))
     uids = ["uid-a", "uid-b", "uid-c", "uid-old", "uid-gone"]
 
-    assert pool.removal_order(uids, SchedulingPolicy.SCATTER) == ["uid-gone", "uid-old", "uid-b", "uid-c", "uid-a"]
-    assert pool.removal_order(uids, SchedulingPolicy.STACKING) == ["uid-gone", "uid-old", "uid-c", "uid-a", "uid-b"]
+    def order(policy: SchedulingPolicy) -> list[str]:
+        return sorted(uids, key=lambda uid: pool.removal_rank(uid, policy), reverse=True)
+
+    assert order(SchedulingPolicy.SCATTER) == ["uid-gone", "uid-old", "uid-b", "uid-c", "uid-a"]
+    assert order(SchedulingPolicy.STACKING) == ["uid-gone", "uid-old", "uid-c", "uid-a", "uid-b"]
 
 
 def test_replacement_begins_with_the_emptiest_base() -> None:
     pool = pool_of("a", "b", "c")
     pool.add_module("uid-a", "stock", "stock-1")
 
-    assert pool.replacement_order(["uid-gone", "uid-a", "uid-c", "uid-b"]) == ["uid-b", "uid-c", "uid-a", "uid-gone"]
+    order = sorted(["uid-gone", "uid-a", "uid-c", "uid-b"], key=pool.replacement_rank)
+
+    assert order == ["uid-b", "uid-c", "uid-a", "uid-gone"]
 
 
 def test_eligible_for_gives_the_bases_that_lack_the_module() -> None:

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from moduledeploy.api.spec import SchedulingPolicy
 from moduledeploy.placement import Base, Obstacle, Pool
+from moduledeploy.placement.pool import Rank
 from tests.placement.naive import OBSTACLES, NaivePool
 
 # Few of each, so that they collide; more UIDs than names, so that a name comes back under another UID.
@@ -26,6 +27,8 @@ class PoolMachine(RuleBasedStateMachine):
         super().__init__()
         self.pool = Pool()
         self.naive = NaivePool()
+        self.ranks: dict[str, Rank] = {}
+        self.read_to = 0
 
     @rule(
         uid=UIDS,
@@ -78,14 +81,25 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(uids=st.lists(UIDS, unique=True), policy=POLICIES)
     def orders_are_equal(self, uids: list[str], policy: SchedulingPolicy) -> None:
-        assert self.pool.removal_order(uids, policy) == self.naive.removal_order(uids, policy)
-        assert self.pool.replacement_order(uids) == self.naive.replacement_order(uids)
+        removal = sorted(uids, key=lambda uid: self.pool.removal_rank(uid, policy), reverse=True)
+
+        assert removal == self.naive.removal_order(uids, policy)
+        assert sorted(uids, key=self.pool.replacement_rank) == self.naive.replacement_order(uids)
 
     @rule(module=MODULES)
     def views_are_equal(self, module: str) -> None:
         assert self.pool.eligible_for(module) == self.naive.eligible_for(module)
         assert set(self.pool.eligible()) == self.naive.eligible()
         assert list(self.pool.explain(module)) == self.naive.explain(module)
+
+    @rule()
+    def a_rank_changes_only_with_an_entry_in_the_journal(self) -> None:
+        noted = self.pool.journal.since(self.read_to)
+        assert noted is not None
+        before, self.ranks = self.ranks, {uid: self.pool.replacement_rank(uid) for uid in self.naive.bases}
+        self.read_to = self.pool.journal.end
+
+        assert {uid for uid, rank in before.items() if self.ranks.get(uid, rank) != rank} <= set(noted)
 
     @invariant()
     def books_are_balanced(self) -> None:
