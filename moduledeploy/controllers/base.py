@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol, assert_never
+from typing import TYPE_CHECKING, Final, Protocol, TypeGuard, assert_never
 
 import anyio
 import attrs
@@ -26,6 +26,7 @@ from moduledeploy.kube.resources import JSON_PATCH, ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
 from moduledeploy.rollout.converge import (
     UNINSTALL_FAILED,
+    UNREACHABLE,
     BaseView,
     Biz,
     BizState,
@@ -55,8 +56,8 @@ _log: Final = structlog.get_logger()
 STALE_RETRY_S: Final = 0.5
 BUSY_RETRY_S: Final = 2.0  # another operation on that module is under way in the base
 LONG_S: Final = 2.0  # Upgrading is told only when it lasts longer
-UNREACHABLE: Final = "BaseUnreachable"
 INSTALL_FAILED: Final = "InstallFailed"
+BUSY: Final = "BaseBusy"
 IDENTITY_MISMATCH: Final = "IdentityMismatch"
 UNREACHABLE_BACKOFF: Final = Backoff(base_s=1.0, factor=2.0, cap_s=60.0)
 # When a failed install is tried again, by what it takes to mend it: little, a new artifact, a free place, another's end.
@@ -79,11 +80,15 @@ class Arklet(Protocol):
 
 @attrs.define
 class _Session:
-    """What this process knows of a base beyond the API: Arklet's last list, for which container, and failures in a row."""
+    """What this process knows of a base beyond the API: Arklet's last list, and for which container.
+
+    failures: calls in a row that didn't reach it; unsettled: operations in a row without a clear end.
+    """
 
     container_id: str = ""
     listed: tuple[Biz, ...] | None = None
     failures: int = 0
+    unsettled: int = 0
     retry_at: float = 0.0
 
 
@@ -209,6 +214,7 @@ class BaseController:
         except ValueError as error:
             await self._unreachable(key, session, modules, str(error))
             return
+        unsettled = session.unsettled
         match step:
             case Query():
                 await self._query(key, session, modules, address)
@@ -220,6 +226,8 @@ class BaseController:
                 await self._switch(key, session, modules, module, address)
             case _:
                 assert_never(step)
+        if session.unsettled == unsettled and not isinstance(step, Query):
+            session.unsettled = 0
 
     def _await_watch(self, session: _Session) -> None:
         """What was planned for is gone and the watch will say so: until then the same would be tried again and again."""
@@ -271,7 +279,13 @@ class BaseController:
                 pass  # the list tells; a repeated one is there already, since an answer was lost
             case outcomes.Refused(failure=failure, message=message):
                 await self._failed(key, module, FailureClass(failure.value), INSTALL_FAILED, message)
+            case outcomes.Unclear(message=message) if _is_unanswered(outcome):
+                await self._query(key, session, modules, address)
+                if not _may_be_there(session, source.name, source.version):
+                    await self._failed(key, module, FailureClass.RETRYABLE, INSTALL_FAILED, message)
             case _:
+                if isinstance(outcome, outcomes.Busy) and session.unsettled:
+                    await self._say(key, module, BUSY, outcome.message)
                 await self._unclear(key, session, modules, outcome)
 
     async def _switch(
@@ -353,10 +367,10 @@ class BaseController:
             )
             return
         session.listed = None
-        if isinstance(outcome, outcomes.Refused):
+        if isinstance(outcome, outcomes.Refused) or _is_unanswered(outcome):
             # A stop that throws is told as a failure, and yet the module is gone as a rule: the list decides at once.
             await self._query(key, session, modules, address)
-            if not _may_be_there(session, step):
+            if not _may_be_there(session, step.name, step.version):
                 return
             if step.module is not None:
                 await self._say(key, step.module, UNINSTALL_FAILED, outcome.message)
@@ -369,20 +383,21 @@ class BaseController:
         if isinstance(outcome, outcomes.Unclear) and outcome.why == "connect":
             await self._unreachable(key, session, modules, outcome.message)
         else:
-            self._back_off(session, at_least_s=BUSY_RETRY_S)
+            session.unsettled += 1
+            self._back_off(session, session.unsettled, at_least_s=BUSY_RETRY_S)
 
     async def _unreachable(self, key: BaseKey, session: _Session, modules: dict[str, Module], why: str) -> None:
         """The base exists but doesn't answer: said on what waits for it, tried again with backoff, never given up."""
         session.listed = None
-        self._back_off(session)
+        session.failures += 1
+        self._back_off(session, session.failures)
         if session.failures > 1:
             for module in modules.values():
                 if module.metadata.is_terminating or module.status.status in ("", ModuleStatusWord.PENDING):
                     await self._say(key, wanted(module), UNREACHABLE, why)
 
-    def _back_off(self, session: _Session, *, at_least_s: float = 0.0) -> None:
-        session.failures += 1
-        delay_s = max(at_least_s, UNREACHABLE_BACKOFF.delay_s(session.failures - 1, self.draw()))
+    def _back_off(self, session: _Session, failures: int, *, at_least_s: float = 0.0) -> None:
+        delay_s = max(at_least_s, UNREACHABLE_BACKOFF.delay_s(failures - 1, self.draw()))
         session.retry_at = self.clock.monotonic() + delay_s
 
     async def _say(self, key: BaseKey, module: Wanted, reason: str, message: str) -> None:
@@ -403,6 +418,11 @@ def _is_starting(session: _Session) -> bool:
     return any(biz.state is BizState.STARTING for biz in session.listed or ())
 
 
-def _may_be_there(session: _Session, step: Uninstall) -> bool:
+def _may_be_there(session: _Session, name: str, version: str) -> bool:
     """The list has it, or there is no list."""
-    return session.listed is None or any((biz.name, biz.version) == (step.name, step.version) for biz in session.listed)
+    return session.listed is None or any((biz.name, biz.version) == (name, version) for biz in session.listed)
+
+
+def _is_unanswered(outcome: outcomes.Outcome) -> TypeGuard[outcomes.Unclear]:
+    """The base was asked, and nobody knows what came of it."""
+    return isinstance(outcome, outcomes.Unclear) and outcome.why != "connect"

@@ -204,7 +204,7 @@ class Executor:
             namespace=parent.namespace,
             replica_set=made.name,
             replica_set_uid=made.uid,
-            deployment=parent.name if parent.is_deployment else "",
+            deployment=parent.name if parent.is_deployment else self._left_by(made.name),
             number=made.number,
             template=made.template,
             base_name=pod.metadata.name,
@@ -218,6 +218,11 @@ class Executor:
         except AlreadyExists:
             _log.debug("Module is there already", name=action.name)  # made by a pass whose answer was lost
         return True
+
+    def _left_by(self, replica_set: str) -> str:
+        """The ModuleDeployment that left this ModuleReplicaSet behind; its namesake will adopt it with all its Modules."""
+        found = self.replica_sets.get(ObjectKey(self.view.parent.namespace, replica_set))
+        return (found.metadata.label(names.DEPLOYMENT_LABEL) if found is not None else None) or ""
 
     def _pods_of(self, uid: str) -> list[Pod]:
         return self.pods.by_index("uid", uid)

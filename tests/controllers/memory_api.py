@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from moduledeploy.api.names import MODULE, MODULE_DEPLOYMENT, MODULE_REPLICA_SET
+from moduledeploy.api.names import MODULE, MODULE_DEPLOYMENT, MODULE_REPLICA_SET, ORPHAN_FINALIZER
 from moduledeploy.kube.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound
 from moduledeploy.kube.resources import JSON_PATCH, MERGE_PATCH, ObjectKey, Resource
 from moduledeploy.kube.writer import Written
@@ -132,12 +132,26 @@ class MemoryApi:
         return self._put(resource, key, {**old, "metadata": marked})
 
     def collect(self) -> None:
-        """Delete what has owners of which none is left, as the garbage collector does."""
+        """Delete what has owners of which none is left, and take the owner from what is to be left behind."""
+        for resource, kind in list(self.objects.items()):
+            for key, body in list(kind.items()):
+                if body["metadata"].get("deletionTimestamp") and ORPHAN_FINALIZER in body["metadata"]["finalizers"]:
+                    self._orphan(resource, key, body["metadata"])
         while lost := [
             (resource, key) for resource, kind in self.objects.items() for key, body in kind.items() if self._lost(body)
         ]:
             for resource, key in lost:
                 self.delete(resource, key)
+
+    def _orphan(self, resource: Resource, key: ObjectKey, owner: Body) -> None:
+        for of_kind, kind in self.objects.items():
+            for name, body in list(kind.items()):
+                owners = body["metadata"].get("ownerReferences", [])
+                left = [reference for reference in owners if reference["uid"] != owner["uid"]]
+                if left != owners:
+                    self.patch(of_kind, name, {"metadata": {"ownerReferences": left}})
+        finalizers = [finalizer for finalizer in owner["finalizers"] if finalizer != ORPHAN_FINALIZER]
+        self.patch(resource, key, {"metadata": {"finalizers": finalizers}})
 
     def copy(self, wall: Callable[[], float]) -> MemoryApi:
         """The same content with a history that begins here."""

@@ -29,6 +29,7 @@ class MemoryArklet:
     """The controllers' Arklet. `running` is by address; `refused` maps an identity to why its install fails.
 
     down: addresses where nobody answers; mute: those that do what they are asked and don't answer.
+    kept and hung: identities that can't be uninstalled, with a refusal or without an answer.
     throwing: identities whose stop throws, and which are gone all the same.
     loads: what the jar at a url really is, where that is not what was asked for.
     """
@@ -38,8 +39,9 @@ class MemoryArklet:
     installs: Counter[tuple[str, str]] = attrs.field(factory=Counter)
     uninstalls: Counter[tuple[str, str]] = attrs.field(factory=Counter)
     calls: list[tuple[str, str, str]] = attrs.field(factory=list)
-    refused: dict[str, Refused] = attrs.field(factory=dict)
+    refused: dict[str, Outcome] = attrs.field(factory=dict)
     kept: set[str] = attrs.field(factory=set)
+    hung: set[str] = attrs.field(factory=set)
     throwing: set[str] = attrs.field(factory=set)
     loads: dict[str, Identity] = attrs.field(factory=dict)
     down: set[str] = attrs.field(factory=set)
@@ -108,6 +110,8 @@ class MemoryArklet:
             return NotFound()
         if ":".join(identity) in self.kept:
             return Refused(FailureClass.RETRYABLE, "FAILED", "it doesn't stop")
+        if ":".join(identity) in self.hung:
+            return Unclear("timeout", "no answer")
         del self._here(address)[identity]
         self.uninstalls[address, ":".join(identity)] += 1
         if ":".join(identity) in self.throwing:

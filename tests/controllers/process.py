@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import attrs
@@ -86,12 +87,23 @@ class Queue:
         self.failures[key] = self.failures.get(key, 0) + 1
         self.after(key, 0.005 * 2 ** self.failures[key])
 
-    def next(self) -> FamilyKey | BaseKey | None:
+    def peek(self) -> FamilyKey | BaseKey | None:
         """The key that has been due for longest, if one is."""
         key = min(self.due, key=self.due.__getitem__, default=None)
-        if key is None or self.due[key] > self.clock.monotonic():
-            return None
-        del self.due[key]
+        return None if key is None or self.due[key] > self.clock.monotonic() else key
+
+    def shuffle(self, picks: Random) -> None:
+        """Let any of the keys that are due have been so for longest."""
+        now = self.clock.monotonic()
+        ready = [key for key, at in self.due.items() if at <= now]
+        if ready:
+            self.due[picks.choice(ready)] = float("-inf")
+
+    def next(self) -> FamilyKey | BaseKey | None:
+        """Take the key that has been due for longest, if one is."""
+        key = self.peek()
+        if key is not None:
+            del self.due[key]
         return key
 
 

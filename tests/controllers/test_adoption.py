@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from moduledeploy.api.names import DEPLOYMENT_LABEL
 from moduledeploy.controllers import resources
 from moduledeploy.kube.resources import ObjectKey, Resource
 from tests.controllers.world import NAME, World
@@ -77,6 +78,39 @@ async def test_a_deployment_made_again_takes_over_the_service_that_its_namesake_
     assert [owner["uid"] for owner in left["metadata"]["ownerReferences"]] == [world.deployment()["metadata"]["uid"]]
     assert left["spec"]["ports"][0]["port"] == 81
     assert world.progress() == "Completed"
+
+
+async def test_replicas_made_while_nobody_owned_the_revision_have_the_labels_of_the_others() -> None:
+    world = await deployed(replicas=2, bases=3)
+    world.delete(orphan=True)
+    await world.rest()
+    world.delete_base(next(iter(world.arklet.serving())))
+    await world.rest()
+
+    world.deploy("1", replicas=2)
+    await world.rest()
+
+    assert len(world.installed()) == 2
+    assert [module["metadata"]["labels"][DEPLOYMENT_LABEL] for module in world.modules()] == [NAME] * 2
+
+
+async def test_the_service_that_was_left_is_taken_over_too() -> None:
+    service = {"enableModuleService": True, "port": 8080}
+    world = World()
+    world.add_bases(1)
+    world.deploy("1", operationStrategy={"serviceStrategy": service})
+    world.start()
+    await world.rest()
+    world.delete(orphan=True)
+    await world.rest()
+
+    world.deploy("1", operationStrategy={"serviceStrategy": service})
+    await world.rest()
+
+    (made,) = world.api.list(resources.SERVICES)
+    assert [owner["uid"] for owner in made["metadata"]["ownerReferences"]] == [world.deployment()["metadata"]["uid"]]
+    assert world.progress() == "Completed"
+    assert "Conflict" not in world.conditions()
 
 
 async def test_an_orphan_of_another_version_than_its_revision_is_left_alone() -> None:

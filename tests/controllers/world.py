@@ -36,6 +36,7 @@ class World:
     around: Callable[[str], None] = lambda point: None
     policy: str = "install_then_uninstall"
     process: Process = attrs.field(init=False)
+    freed: list[str] = attrs.field(factory=list)
     _made: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -50,14 +51,14 @@ class World:
         self.process = Process(self.api, self.arklet, self.clock, writer, self.events)
         return self.process
 
-    def add_bases(self, count: int, *, deployment: str = "base", **metadata: Any) -> list[str]:
-        """So many more Ready pods of a base Deployment; their addresses."""
+    def add_bases(self, count: int, *, deployment: str = "base", address: str = "", **metadata: Any) -> list[str]:
+        """So many more Ready pods of a base Deployment, one with the given IP if there is one; their addresses."""
         if self.api.find(resources.DEPLOYMENTS, deployment) is None:
             self._base_deployment(deployment)
         first, self._made = self._made, self._made + count
-        made = [self._pod(deployment, number, metadata) for number in range(first, first + count)]
+        made = [self._pod(deployment, number, address, metadata) for number in range(first, first + count)]
         status = self.api.get(resources.DEPLOYMENTS, deployment)["status"]
-        replicas = sum(self._is_of(pod, deployment) for pod in self.api.list(resources.PODS))
+        replicas = sum(self.is_of(pod, deployment) for pod in self.api.list(resources.PODS))
         counts = {"replicas": replicas, "updatedReplicas": replicas, "observedGeneration": 1 << 30}
         change = {"spec": {"replicas": replicas}, "status": {**status, **counts}}
         self.patch(resources.DEPLOYMENTS, deployment, change)
@@ -72,10 +73,10 @@ class World:
         meta = {"name": f"{name}-1", "ownerReferences": [owner], "annotations": annotations}
         self.api.create(resources.REPLICA_SETS, "default", {"metadata": meta})
 
-    def _pod(self, deployment: str, number: int, metadata: Body) -> str:
+    def _pod(self, deployment: str, number: int, address: str, metadata: Body) -> str:
         replica_set = self.api.get(resources.REPLICA_SETS, f"{deployment}-1")
         owner = {"kind": "ReplicaSet", "name": f"{deployment}-1", "uid": replica_set["metadata"]["uid"]}
-        address = f"10.0.{number // 250}.{number % 250 + 1}"
+        address = address or f"10.0.{number // 250}.{number % 250 + 1}"
         condition = {"type": "Ready", "status": "True", "lastTransitionTime": self.time()}
         container = {"name": "base", "containerID": f"c{number}", "restartCount": 0}
         body = {
@@ -95,7 +96,7 @@ class World:
         self.api.create(resources.PODS, "default", body)
         return f"{address}:1238"
 
-    def _is_of(self, pod: Body, deployment: str) -> bool:
+    def is_of(self, pod: Body, deployment: str) -> bool:
         return bool(pod["metadata"]["ownerReferences"][0]["name"] == f"{deployment}-1")
 
     def pod_at(self, address: str) -> Body:
@@ -115,12 +116,17 @@ class World:
         self.patch(resources.PODS, name, {"status": {"conditions": [condition]}}, "status")
 
     def delete_base(self, address: str) -> None:
-        """Delete a base pod; what runs in it is gone with it."""
+        """Delete a base pod; what runs in it is gone with it, and its address is free."""
         self.api.delete(resources.PODS, ObjectKey("default", self.pod_at(address)["metadata"]["name"]))
         self.arklet.running.pop(address, None)
+        self.freed.append(address.partition(":")[0])
 
     def publish_endpoints(self) -> None:
         """EndpointSlices as their controller would write them now."""
+        for stale in self.api.list(resources.ENDPOINT_SLICES):
+            key = ObjectKey("default", stale["metadata"]["name"])
+            if self.api.find(resources.SERVICES, key.name.removesuffix("-1")) is None:
+                self.api.delete(resources.ENDPOINT_SLICES, key)
         for service in self.api.list(resources.SERVICES):
             name, selector = service["metadata"]["name"], service["spec"]["selector"]
             endpoints = [
@@ -152,7 +158,20 @@ class World:
     def upgrade(self, version: str, name: str = NAME, url: str = "") -> None:
         self.edit(name, template=module(version, name, url))
 
-    def delete(self, name: str = NAME) -> None:
+    def replica_set(self, name: str, module_name: str, replicas: int) -> None:
+        """One that belongs to no ModuleDeployment."""
+        template = module("1", module_name)
+        body = {
+            "metadata": {"name": name},
+            "spec": {"baseDeploymentName": "base", "replicas": replicas, "template": template},
+        }
+        self.api.create(resources.MODULE_REPLICA_SETS, "default", body)
+
+    def delete(self, name: str = NAME, *, orphan: bool = False) -> None:
+        """With `orphan` as an API server does for propagationPolicy Orphan."""
+        if orphan:
+            finalizers = self.deployment(name)["metadata"].get("finalizers", [])
+            self.patch(resources.MODULE_DEPLOYMENTS, name, {"metadata": {"finalizers": [*finalizers, "orphan"]}})
         self.api.delete(resources.MODULE_DEPLOYMENTS, ObjectKey("default", name))
 
     def annotate(self, resource: Resource, object_name: str, **annotations: str) -> None:

@@ -1,0 +1,79 @@
+"""Operations that end without a clear answer: the list decides, and the Module says what is awaited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moduledeploy.arklet.outcomes import Busy, Unclear
+from moduledeploy.controllers import resources
+from tests.controllers.world import NAME, World
+
+
+def status(world: World) -> dict[str, Any]:
+    found: dict[str, Any] = world.modules()[0].get("status", {})
+    return found
+
+
+async def deployed() -> World:
+    world = World()
+    world.add_bases(1)
+    world.deploy("1")
+    world.start()
+    await world.rest()
+    return world
+
+
+async def test_an_install_without_an_answer_and_without_effect_has_failed_and_is_tried_again() -> None:
+    world = World()
+    world.add_bases(1)
+    world.arklet.refused["orders:1"] = Unclear("timeout", "no answer within 300 s")
+    world.deploy("1")
+    world.start()
+    await world.run_for(1)
+
+    assert (status(world)["status"], status(world)["failureClass"]) == ("Failed", "retryable")
+    assert status(world)["message"] == "no answer within 300 s"
+    assert "no answer within 300 s" in world.status()["message"]
+    world.arklet.refused.clear()
+    await world.rest()
+    assert world.progress() == "Completed"
+
+
+async def test_an_install_that_has_to_wait_says_so_and_asks_ever_more_rarely() -> None:
+    world = World()
+    world.add_bases(1)
+    world.arklet.refused["orders:1"] = Busy("another operation is under way")
+    world.deploy("1")
+    world.start()
+    await world.run_for(300)
+
+    assert (status(world)["status"], status(world)["reason"]) == ("Pending", "BaseBusy")
+    assert status(world)["message"] == "another operation is under way"
+    assert sum(call[0] == "install" for call in world.arklet.calls) < 15
+    world.arklet.refused.clear()
+    await world.rest()
+    assert world.progress() == "Completed"
+
+
+async def test_an_uninstall_without_an_answer_and_without_effect_says_so_and_can_be_given_up() -> None:
+    world = await deployed()
+    world.arklet.hung.add("orders:1")
+    world.delete()
+    await world.run_for(10)
+
+    assert (status(world)["status"], status(world)["reason"]) == ("Terminating", "UninstallFailed")
+    world.annotate(resources.MODULES, world.modules()[0]["metadata"]["name"], force_delete="true")
+    await world.run_for(120)
+    assert world.modules() == []
+    assert world.api.find(resources.MODULE_DEPLOYMENTS, NAME) is None
+
+
+async def test_giving_up_in_advance_uninstalls_where_the_base_answers() -> None:
+    world = await deployed()
+    world.annotate(resources.MODULES, world.modules()[0]["metadata"]["name"], force_delete="true")
+
+    world.delete()
+    await world.rest()
+
+    assert world.modules() == []
+    assert world.installed() == []
