@@ -79,6 +79,11 @@ class Caches:
         ]
         return f"not synced: {'; '.join(missing)}" if missing else None
 
+    def unready(self) -> str | None:
+        """What keeps the stores from being what the cluster is: kinds still awaited, or refused since."""
+        refused = [f"{informer.resource.plural}: {informer.refused}" for informer in self.all() if informer.refused]
+        return self.unsynced() or (f"refused: {'; '.join(refused)}" if refused else None)
+
 
 def build_caches(*, transport: Transport, metrics: InformerMetrics, namespace: str, clock: Clock) -> Caches:
     """One informer for each kind; they read nothing before they are run. An empty namespace means all."""

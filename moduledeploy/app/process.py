@@ -196,7 +196,7 @@ class _Process:
 
         health = health_app(
             live={"lease": elects, "informers": informers.stuck},
-            ready={"informers": informers.unsynced, "lease": stands_by, "running": stops},
+            ready={"informers": informers.unready, "lease": stands_by, "running": stops},
             metrics=self.metrics.health,
         )
         guard = Guard(Reviewer(self.transport, self.clock)) if self.settings.metrics_auth else None

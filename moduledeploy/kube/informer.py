@@ -104,6 +104,11 @@ class Informer(Generic[T]):
         """Why the last exchange with the server failed; empty while all is well."""
         return self._reflector.last_error
 
+    @property
+    def refused(self) -> str:
+        """What the server said if it refuses this kind at present (401, 403, 404); a person has to help."""
+        return self._reflector.refused
+
     def stuck(self) -> str | None:
         """Why this informer can't be alive any more, for a liveness check; None while it still tries to do its work.
 

@@ -193,7 +193,11 @@ def _after_watch(listed: Listed, ended: Ended) -> Step:
             return Step(resume, pause)
         case Failure.STREAM_ERROR:
             return Step(relist if resume.failures >= _SERVER_ERRORS_BEFORE_RELIST else resume, pause)
-        case Failure.EXPIRED | Failure.TOO_LARGE | Failure.UNSUPPORTED | Failure.NO_MARKER | Failure.UNDECODABLE:
+        case Failure.EXPIRED:
+            # After other faults it went stale while nobody answered. Straight after a list it is a server that forgets faster
+            # than we read, and reading it again at once would not make it slower.
+            return Step(relist, Pause.FRESH if listed.failures else pause)
+        case Failure.TOO_LARGE | Failure.UNSUPPORTED | Failure.NO_MARKER | Failure.UNDECODABLE:
             return Step(relist, pause)
         case _:
             assert_never(ended.why)

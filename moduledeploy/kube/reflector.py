@@ -85,9 +85,9 @@ class WatchRules:
     min_watch_s: float = 300.0  # client-go, tools/cache/reflector.go: 5 to 10 minutes, so that load spreads
     max_watch_s: float = 600.0
     # The server's watch cache sends a bookmark each minute: a third of one more without a line is a dead connection. One that
-    # was only slow costs a request that resumes the watch.
+    # was only slow, or a server without bookmarks, costs a request that resumes the watch.
     idle_s: float = 80.0
-    # Beyond the end that the server was asked for; for kinds without bookmarks.
+    # Beyond the end that the server was asked for.
     end_margin_s: float = 10.0
     marker_within_s: float = 60.0
     marker_silence_s: float = 10.0
@@ -115,7 +115,10 @@ class _Watch:
 
 @attrs.define(kw_only=True)
 class Reflector(Generic[T]):
-    """Runs until cancelled; no fault of the server ends it. Not reentrant: one `run` at a time."""
+    """Runs until cancelled; no fault of the server ends it. Not reentrant: one `run` at a time.
+
+    `last_error` is why the last exchange failed; `refused` is the same where the server said no, and waiting alone won't help.
+    """
 
     resource: Resource
     decoder: Decoder[T]
@@ -128,13 +131,13 @@ class Reflector(Generic[T]):
     rules: WatchRules = attrs.field(factory=WatchRules)
     draw: Callable[[], float] = random.random
     last_error: str = attrs.field(default="", init=False)
+    refused: str = attrs.field(default="", init=False)
     _tried_at: float | None = attrs.field(default=None, init=False)
     _error: str = attrs.field(default="", init=False)
     _backoff: BackoffCounter = attrs.field(init=False)
     _retry_after_s: float = attrs.field(default=0.0, init=False)
     _read_began_at: float = attrs.field(default=0.0, init=False)
-    # Whether this kind has bookmarks; unknown until one comes, or a silence passes in which one was due.
-    _has_bookmarks: bool | None = attrs.field(default=None, init=False)
+    _has_bookmarks: bool = attrs.field(default=False, init=False)
     _counters: dict[str, MetricCounter] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -243,8 +246,8 @@ class Reflector(Generic[T]):
                         continue  # a slow beginning, and nothing read so far is lost
                     self._error = f"no end of the initial events: {error.message}"
                     return Failure.NO_MARKER
-                if error.reason == "idle" and self._has_bookmarks is None:
-                    self._has_bookmarks = False
+                if error.reason == "idle" and not self._has_bookmarks:
+                    return Failure.IDLE  # nothing may have happened: no fault that anybody should read of
                 raise
             if lines is None:
                 return Failure.END
@@ -314,10 +317,9 @@ class Reflector(Generic[T]):
             return self.rules.marker_silence_s
         remaining_s = watch.opened_at + watch.timeout_s - self.clock.monotonic()
         until_end_s = max(remaining_s, 0.0) + self.rules.end_margin_s
-        return until_end_s if self._has_bookmarks is False else min(self.rules.idle_s, until_end_s)
+        return min(self.rules.idle_s, until_end_s)
 
     async def _complete(self, rv: str, mode: str) -> None:
-        self._backoff.reset()
         self._recovered()
         await self.sink.complete(rv)
         self.metrics.lists.labels(self.resource.plural, mode, "success").inc()
@@ -338,7 +340,7 @@ class Reflector(Generic[T]):
     def _recovered(self) -> None:
         if self.last_error:
             _log.info("in contact again", resource=str(self.resource))
-        self.last_error = ""
+        self.last_error = self.refused = ""
 
     def _drop(self, reason: str, event: Poisoned | Garbage) -> None:
         self.metrics.dropped.labels(self.resource.plural, reason).inc()
@@ -362,6 +364,7 @@ class Reflector(Generic[T]):
                 "list failed" if is_reading else "watch failed", resource=str(self.resource), error=self._error
             )
         self.last_error = self._error
+        self.refused = self._error if outcome.why is Failure.DENIED else ""
 
     async def _pause(self, pause: Pause) -> None:
         asked_s, self._retry_after_s = self._retry_after_s, 0.0

@@ -225,16 +225,14 @@ async def test_7_a_watch_that_dies_before_its_first_bookmark_is_given_up_as_soon
         await it.clock.run_until(lambda: it.informer.store.last_rv == "11", at_most_s=90)
 
 
-async def test_7_where_no_bookmarks_are_sent_silence_is_taken_for_death_once_only() -> None:
-    """After that nothing but the end of the watch is waited for; it asked for 300 s."""
-    listed, first, second = Reply(page(10, thing("a", 3))), Stream([modified("a", 11)]), Stream([modified("a", 12)])
-    async with rig(listed, first, second, Stream([modified("a", 13)]), initial=Means.PAGES) as it:
-        await it.clock.run_until(lambda: it.informer.store.last_rv == "12", at_most_s=90)
-        assert it.server.requests[2].query["timeoutSeconds"] == "300"
+async def test_7_where_no_bookmarks_are_sent_silence_may_be_nothing_else_and_is_no_fault() -> None:
+    """A server whose storage reports no progress has none for kinds in which nothing happens."""
+    listed = Reply(page(10, thing("a", 3)))
+    async with rig(listed, Stream(), Stream(), Stream([modified("a", 11)]), initial=Means.PAGES) as it:
+        await it.clock.run_until(lambda: it.informer.store.last_rv == "11", at_most_s=180)
 
-        await it.clock.run_for(305)
-        assert len(it.server.requests) == 3
-        await it.clock.run_until(lambda: it.informer.store.last_rv == "13", at_most_s=10)
+        assert [request.query.get("resourceVersion") for request in it.server.requests[1:]] == ["10"] * 3
+        assert it.informer.last_error == ""
 
 
 async def test_4_a_slow_stream_that_still_says_something_is_waited_for() -> None:
@@ -273,6 +271,28 @@ async def test_8_the_pauses_between_empty_watches_grow() -> None:
             3.2,
             6.4,
         ]
+
+
+async def test_2_lists_that_are_too_old_as_soon_as_they_are_read_come_rarer_and_rarer() -> None:
+    script = [answer for _ in range(5) for answer in (Reply(page(10, thing("a", 3))), failure(410, "Expired"))]
+    async with rig(*script, initial=Means.PAGES) as it:
+        times: list[float] = []
+        for count in range(1, 10, 2):
+            await it.clock.run_until(lambda count=count: len(it.server.requests) >= count)  # type: ignore[misc]
+            times.append(it.clock.now)
+
+        assert [round(later - before, 3) for before, later in pairwise(times)] == [0.8, 1.6, 3.2, 6.4]
+
+
+async def test_a_kind_that_is_refused_after_the_start_is_named_until_it_is_served_again() -> None:
+    script = [synced(then=Then.END), failure(403, "Forbidden"), failure(503, "ServiceUnavailable"), Stream()]
+    async with rig(*script) as it:
+        await it.clock.run_until(lambda: len(it.server.requests) == 2)
+        await it.clock.run_until(lambda: it.informer.refused, at_most_s=0)
+        assert "Forbidden" in it.informer.refused
+
+        await it.clock.run_until(lambda: not it.informer.refused)
+        assert len(it.server.requests) == 3  # in trouble, which is no refusal
 
 
 async def test_a_server_that_stays_away_is_asked_less_than_twice_a_second() -> None:
