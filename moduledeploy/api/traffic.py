@@ -11,7 +11,6 @@ from moduledeploy.api.encode import metadata
 from moduledeploy.api.spec import ServiceStrategy
 
 LABEL_PREFIX: Final = f"module.{names.GROUP}/"
-MANAGED_BY: Final = ("app.kubernetes.io/managed-by", "moduledeploy")  # a label of Services that this program made
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"  # on EndpointSlices, put there by their controller
 
 

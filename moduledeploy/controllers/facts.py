@@ -11,7 +11,6 @@ from moduledeploy.api.kinds import FailureClass, Module, ModuleReplicaSet, Modul
 from moduledeploy.api.meta import Metadata
 from moduledeploy.api.spec import DeploymentSpec, ServiceStrategy
 from moduledeploy.api.times import at
-from moduledeploy.api.traffic import MANAGED_BY
 from moduledeploy.placement.bases import Base, Obstacle
 from moduledeploy.rollout.converge import DRAINING, Wanted
 from moduledeploy.rollout.service import ServiceFacts

@@ -86,8 +86,6 @@ def plan_service(parent: Parent, services: Mapping[str, ServiceFacts]) -> Servic
         return ServicePlan(actions=(*left, CreateService(module, strategy)))
     if there.is_left_behind:
         return ServicePlan(actions=(*left, OwnService(name)))
-    if there.is_left:
-        return ServicePlan(actions=(*left, OwnService(name)))
     if not there.owners:
         return ServicePlan(
             actions=tuple(left),

@@ -94,25 +94,6 @@ async def test_replicas_made_while_nobody_owned_the_revision_have_the_labels_of_
     assert [module["metadata"]["labels"][DEPLOYMENT_LABEL] for module in world.modules()] == [NAME] * 2
 
 
-async def test_the_service_that_was_left_is_taken_over_too() -> None:
-    service = {"enableModuleService": True, "port": 8080}
-    world = World()
-    world.add_bases(1)
-    world.deploy("1", operationStrategy={"serviceStrategy": service})
-    world.start()
-    await world.rest()
-    world.delete(orphan=True)
-    await world.rest()
-
-    world.deploy("1", operationStrategy={"serviceStrategy": service})
-    await world.rest()
-
-    (made,) = world.api.list(resources.SERVICES)
-    assert [owner["uid"] for owner in made["metadata"]["ownerReferences"]] == [world.deployment()["metadata"]["uid"]]
-    assert world.progress() == "Completed"
-    assert "Conflict" not in world.conditions()
-
-
 async def test_an_orphan_of_another_version_than_its_revision_is_left_alone() -> None:
     world = await deployed(replicas=1, bases=2)
     (module,) = world.modules()
