@@ -204,19 +204,22 @@ class Elector:
             except Conflict:
                 self.metrics.slowpath.labels(self.lease.name).inc()
         lease = await self._read()
+        # A deleted Lease ends nobody's time: whoever held it when it was last seen counts on it until it runs out.
+        if self._is_anothers():
+            return False
         if lease is None:
             return await self._create()
-        holder = lease.spec.holder_identity
-        if holder and holder != self.identity and not self._has_expired(lease):
-            return False
         try:
             return await self._take(lease)
         except Conflict:
             return False
 
-    def _has_expired(self, lease: _Lease) -> bool:
-        duration_s = lease.spec.lease_duration_seconds or self.rules.lease_s
-        return self.clock.monotonic() >= self._observed_at + duration_s
+    def _is_anothers(self) -> bool:
+        """Somebody else held the lease when it was last seen, and may think so still."""
+        if self._observed is None or self._holder() in ("", self.identity):
+            return False
+        duration_s = self._observed.spec.lease_duration_seconds or self.rules.lease_s
+        return self.clock.monotonic() < self._observed_at + duration_s
 
     async def _read(self) -> _Lease | None:
         try:
@@ -235,7 +238,11 @@ class Elector:
     async def _create(self) -> bool:
         sent_at = self.clock.monotonic()
         now = micro_time(self.clock.wall())
-        record = _Record(self.identity, math.ceil(self.rules.lease_s), now, now, 0)
+        transitions = 0
+        if self._observed is not None:  # it was deleted: its count goes on
+            is_ours = self._holder() == self.identity
+            transitions = (self._observed.spec.lease_transitions or 0) + (0 if is_ours else 1)
+        record = _Record(self.identity, math.ceil(self.rules.lease_s), now, now, transitions)
         body = {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,

@@ -61,7 +61,7 @@ class LeaseServer(ScriptedServer):
         body = json.loads(await request.read())
         if request.method == "PUT":
             self.puts += 1
-            if body["metadata"]["resourceVersion"] != str(self.version):
+            if self.spec is None or body["metadata"]["resourceVersion"] != str(self.version):
                 return web.json_response(status(409, "Conflict"), status=409)
         self.write(body["spec"])
         return web.json_response(self._lease())
@@ -259,6 +259,37 @@ async def test_28_a_wall_clock_that_is_an_hour_off_changes_nothing(shift_s: floa
 
         assert a.lost == ""
         assert not b.has_lead
+
+
+async def test_a_lease_that_is_deleted_is_made_again_by_its_holder_and_by_nobody_else_before_its_end() -> None:
+    async with election() as rig:
+        leader = rig.start("leader")
+        await rig.clock.run_until(lambda: leader.has_lead)
+        standby = rig.start("standby")
+        await rig.clock.run_for(3)
+
+        rig.server.spec = None
+        await rig.clock.run_for(2.5)
+
+        assert (rig.server.holder, leader.lost, standby.has_lead) == ("leader", "", False)
+        assert leader.gate.is_leading
+
+
+async def test_a_standby_takes_a_deleted_lease_only_when_its_holder_must_have_given_up() -> None:
+    async with election() as rig:
+        leader = rig.start("leader")
+        await rig.clock.run_until(lambda: leader.has_lead)
+        standby = rig.start("standby")
+        await rig.clock.run_for(3)
+        (rig.server.spec or {})["leaseTransitions"] = 4
+
+        leader.scope.cancel()  # it neither renews nor ends
+        await rig.clock.run_for(1)
+        rig.server.spec = None
+        await rig.clock.run_until(lambda: standby.has_lead)
+
+        assert not leader.gate.is_leading
+        assert rig.server.spec["leaseTransitions"] == standby.gate.epoch == 5  # type: ignore[index]  # there again
 
 
 async def test_30_a_release_lets_a_standby_lead_within_three_seconds() -> None:
