@@ -284,7 +284,7 @@ async def test_a_standby_takes_a_deleted_lease_only_when_its_holder_must_have_gi
         (rig.server.spec or {})["leaseTransitions"] = 4
 
         leader.scope.cancel()  # it neither renews nor ends
-        await rig.clock.run_for(1)
+        await rig.clock.run_for(2)
         rig.server.spec = None
         await rig.clock.run_until(lambda: standby.has_lead)
 
