@@ -99,7 +99,8 @@ def _plan_deletion(view: View, now: float) -> Plan:
                 chosen.extend(actions.DeleteModule(module.name, module.uid) for module in slot.live)
     if parent.is_deployment and parent.has_finalizer and (parent.is_orphaning or not slots.module_count):
         chosen.append(actions.RemoveFinalizer())
-    status = report(view, Findings(release=parent.status.release, is_terminating=True), now)
+    limit = parent.status.max_unavailable
+    status = report(view, Findings(release=parent.status.release, limit=limit, is_terminating=True), now)
     return Plan(actions=tuple(chosen), status=status, events=transitions(parent, status, terminating=True))
 
 
@@ -151,7 +152,8 @@ class _Pass:
         """The pass that lifts a failure's decision: failed Modules go, so that they are made and tried anew."""
         slots = self.view.slots
         failing = [slot.target for slot in slots.marked(Mark.FAILING) if slot.target is not None]
-        status = report(self.view, Findings(release=release, aimed=self.target), self.now)
+        limit = self.view.parent.status.max_unavailable
+        status = report(self.view, Findings(release=release, limit=limit, aimed=self.target), self.now)
         return Plan(
             actions=tuple(actions.DeleteModule(module.name, module.uid) for module in failing),
             status=status,

@@ -20,6 +20,9 @@ AVAILABLE: Final = "Available"
 PROGRESSING: Final = "Progressing"
 REPLICA_FAILURE: Final = "ReplicaFailure"
 CONFLICT: Final = "Conflict"
+INVALID_TEMPLATE: Final = "InvalidTemplate"
+NO_BASE_DEPLOYMENT: Final = "BaseDeploymentNotFound"
+OBSTACLES: Final = frozenset({INVALID_TEMPLATE, NO_BASE_DEPLOYMENT})  # nothing is started while one of them stands
 
 
 @attrs.frozen(kw_only=True)
@@ -31,7 +34,7 @@ class Findings:
     """
 
     release: Release | None
-    limit: int = 0
+    limit: int
     awaits: str = ""
     aimed: Revision | None = None
     unplaced: str = ""
@@ -123,12 +126,12 @@ def _available(findings: Findings, counts: Counts) -> tuple[bool, str, str]:
 def _progressing(view: View, findings: Findings, now: float) -> tuple[bool | None, str, str]:
     release = findings.release
     if view.refusal:
-        return False, "InvalidTemplate", view.refusal
+        return False, INVALID_TEMPLATE, view.refusal
     if view.base_deployment is None and not findings.is_terminating:
         name = view.parent.spec.base_deployment
         return (
             False,
-            "BaseDeploymentNotFound",
+            NO_BASE_DEPLOYMENT,
             (
                 f"Deployment {name} is not in namespace {view.parent.namespace}; create it, or delete this object and name another"
             ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from moduledeploy.api.status import DeploymentStatus, Progress, Release, ReleaseKind
-from moduledeploy.rollout.report import AVAILABLE, CONFLICT, PROGRESSING, REPLICA_FAILURE
+from moduledeploy.rollout.report import AVAILABLE, CONFLICT, OBSTACLES, PROGRESSING, REPLICA_FAILURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,21 +32,24 @@ def transitions(parent: Parent, after: DeploymentStatus, *, terminating: bool = 
     before = parent.status
     found = [*_of_conditions(before, after)]
     if after.release is not None and not terminating:
-        found = [*_of_release(before.release, after.release), *found]
+        found = [*_of_release(before.release, after.release, may_start=not _is_obstructed(after)), *found]
     return tuple(found)
 
 
-def _of_release(before: Release | None, after: Release) -> Iterator[EventFact]:
+def _is_obstructed(status: DeploymentStatus) -> bool:
+    """Something keeps the family from starting anything at all."""
+    progressing = status.condition(PROGRESSING)
+    return status.condition(CONFLICT) is not None or (progressing is not None and progressing.reason in OBSTACLES)
+
+
+def _of_release(before: Release | None, after: Release, *, may_start: bool) -> Iterator[EventFact]:
     begun = before is None or (before.revision, before.started_at) != (after.revision, after.started_at)
-    if begun:
-        if before is not None and before.progress is not Progress.COMPLETED and before.revision != after.revision:
-            yield EventFact(
-                reason="RolloutSuperseded",
-                action=after.revision,
-                note=f"{before.revision} gives way to {after.revision}",
-            )
-        yield _beginning(before, after)
+    if before is not None and before.progress is not Progress.COMPLETED and before.revision != after.revision:
+        note = f"{before.revision} gives way to {after.revision}"
+        yield EventFact(reason="RolloutSuperseded", action=after.revision, note=note)
     opened = 0 if begun or before is None else before.current_batch
+    if after.current_batch > opened == 0 or (begun and not after.batches and may_start):
+        yield _beginning(before if begun else None, after)
     if after.current_batch > opened:
         size = after.batches[after.current_batch - 1]
         note = f"batch {after.current_batch} of {len(after.batches)} with {size} replicas of {after.revision}"
@@ -68,15 +71,16 @@ def _batch_action(release: Release, batch: int | None = None) -> str:
 def _beginning(before: Release | None, after: Release) -> EventFact:
     total = after.initial_updated + sum(after.batches)
     if after.kind is ReleaseKind.SCALE:
-        planned = before.initial_updated + sum(before.batches) if before else 0
+        planned = before.initial_updated + sum(before.batches) if before else after.initial_updated
         reason = "ScaledUp" if total > planned else "ScaledDown"
         return EventFact(
             reason=reason,
             action=f"{after.revision}/{total}",
             note=f"from {planned} to {total} replicas of {after.revision}",
         )
-    sizes = ", ".join(map(str, after.batches)) or "none"
-    return EventFact(reason="RolloutStarted", action=after.revision, note=f"{after.revision} in batches of {sizes}")
+    sizes = ", ".join(map(str, after.batches))
+    note = f"{after.revision} in batches of {sizes}" if sizes else f"{after.revision} has its replicas already"
+    return EventFact(reason="RolloutStarted", action=after.revision, note=note)
 
 
 def _of_batch(before: Release | None, after: Release) -> Iterator[EventFact]:

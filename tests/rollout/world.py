@@ -55,6 +55,8 @@ class World:
     is_terminating: bool = False
     rolling: bool = False
     conflict: str | None = None
+    refusal: str | None = None
+    has_base_deployment: bool = True
     revisions: dict[str, Revision] = attrs.field(factory=dict)
     modules: dict[str, Mod] = attrs.field(factory=dict)
     jvms: dict[str, Jvm] = attrs.field(factory=dict)
@@ -146,8 +148,11 @@ class World:
             slots=self.slots,
             base_deployment=BaseDeployment(
                 replicas=sum(not jvm.gone for jvm in self.jvms.values()), is_rolling=self.rolling
-            ),
+            )
+            if self.has_base_deployment
+            else None,
             conflict=self.conflict,
+            refusal=self.refusal,
             services=self.services,
         )
 
