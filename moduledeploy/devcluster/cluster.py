@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +22,8 @@ import yaml
 from aiohttp import web
 
 from moduledeploy.devcluster import admission, services
-from moduledeploy.devcluster.bases.local import LocalBases, declares_arklet
+from moduledeploy.devcluster.bases.choice import is_base
+from moduledeploy.devcluster.bases.local import LocalBases
 from moduledeploy.devcluster.controllers import run_controllers
 from moduledeploy.devcluster.definitions import Definitions, admit_instance
 from moduledeploy.devcluster.handlers import Handlers
@@ -128,7 +130,12 @@ class DevCluster:
         self._runner = web.ServerRunner(handler, handle_signals=False, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, self.port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            reason = os.strerror(error.errno or 0)
+            raise OSError(error.errno, f"can't listen on {HOST}:{self.port}: {reason}") from error
         self.port = self._runner.addresses[0][1]
         if self.controllers:
             await self._start_controllers()
@@ -164,18 +171,19 @@ class DevCluster:
 async def run(*, port: int, kubeconfig: Path, bases: int, attach: Sequence[str] = (), rbac: bool = False) -> None:
     """Run until SIGTERM or SIGINT; prints one line when the cluster can be used.
 
-    Pods of Deployments that name a port `arklet` are played as bases, the first of them by the running bases at `attach`;
-    with `bases` such a Deployment is there from the start.
+    Pods that are bases (`bases/choice.py`) are played, the first of them by the running bases at `attach`;
+    with `bases` such a Deployment is there from the start.  Raises OSError where the port is taken or the kubeconfig can't
+    be written.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     async with DevCluster(port=port, rbac=rbac, watch_progress=False) as cluster, anyio.create_task_group() as playing:
-        await playing.start(LocalBases(cluster.api, plays=declares_arklet, attach=attach, faults=cluster.faults).run)
+        cluster.write_kubeconfig(kubeconfig)
+        await playing.start(LocalBases(cluster.api, plays=is_base, attach=attach, faults=cluster.faults).run)
         if bases:
             cluster.api.create("deployments.apps", _base_deployment(bases))
-        cluster.write_kubeconfig(kubeconfig)
         print(f"devcluster ready at {cluster.url}, kubeconfig {kubeconfig}", flush=True)  # noqa: T201 - read by people
         await stopped.wait()
         playing.cancel_scope.cancel()

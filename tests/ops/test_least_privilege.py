@@ -20,7 +20,8 @@ import pytest
 import yaml
 from aiohttp import web
 
-from moduledeploy.devcluster.bases.local import LocalBases, declares_arklet
+from moduledeploy.devcluster.bases.choice import is_base
+from moduledeploy.devcluster.bases.local import LocalBases
 from moduledeploy.devcluster.cluster import DevCluster
 from moduledeploy.devcluster.requests import parse_target
 from tests.ops.tools import MANIFESTS, kubectl, rendered
@@ -248,7 +249,7 @@ async def live(people: People) -> None:
 @pytest.mark.timeout(180)
 async def test_the_controller_needs_all_that_it_is_granted_and_nothing_else(tmp_path: Path) -> None:
     async with DevCluster(rbac=True) as cluster, anyio.create_task_group() as playing:
-        await playing.start(LocalBases(cluster.api, plays=declares_arklet).run)
+        await playing.start(LocalBases(cluster.api, plays=is_base).run)
         people = People(cluster.url, cluster.write_kubeconfig(tmp_path / "admin"))
         async with proxy(cluster.url) as (notes, server):
             kubeconfig = await install(people, tmp_path, server)
@@ -273,7 +274,7 @@ def flags_of(overlay: str) -> list[str]:
 @pytest.mark.timeout(180)
 async def test_one_namespace_is_enough_for_the_controller_of_one_namespace(tmp_path: Path) -> None:
     async with DevCluster(rbac=True) as cluster, anyio.create_task_group() as playing:
-        await playing.start(LocalBases(cluster.api, plays=declares_arklet).run)
+        await playing.start(LocalBases(cluster.api, plays=is_base).run)
         people = People(cluster.url, cluster.write_kubeconfig(tmp_path / "admin"), "modules")
         await people.apply("-k", str(MANIFESTS / "crd"))
         await people.send("POST", "/api/v1/namespaces", {"metadata": {"name": "modules"}})

@@ -21,7 +21,8 @@ import attrs
 import pytest
 import yaml
 
-from moduledeploy.devcluster.bases.local import LocalBases, declares_arklet
+from moduledeploy.devcluster.bases.choice import is_base
+from moduledeploy.devcluster.bases.local import LocalBases
 from moduledeploy.devcluster.cluster import DevCluster
 from tests.ops.test_least_privilege import People, write
 from tests.ops.test_metrics_guard import CERTS
@@ -184,7 +185,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         cluster = await stack.enter_async_context(DevCluster())
         playing = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(playing.cancel_scope.cancel)
-        await playing.start(LocalBases(cluster.api, plays=declares_arklet).run)
+        await playing.start(LocalBases(cluster.api, plays=is_base).run)
         kubeconfig = cluster.write_kubeconfig(folder / "kubeconfig")
         people = People(cluster.url, kubeconfig)
         crds = [argument for crd in sorted((MANIFESTS / "crd").glob("module*.yaml")) for argument in ("-f", str(crd))]

@@ -17,7 +17,7 @@ import anyio
 import attrs
 import msgspec
 
-from moduledeploy.devcluster.bases.pods import ARKLET_PORT_NAME, ATTACHED
+from moduledeploy.devcluster.bases.pods import ARKLET_PORT_NAME, ATTACHED, PORT_ANNOTATION, Pod
 from moduledeploy.devcluster.bases.status import Report, Run, running_status, terminated, timestamp
 from moduledeploy.kube.worker import Done, RequeueAfter
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from moduledeploy.devcluster.bases.kubelet import Cluster
-    from moduledeploy.devcluster.bases.pods import Pod
     from moduledeploy.devcluster.local import LocalApi
     from moduledeploy.devcluster.resources import Resource
     from moduledeploy.devcluster.storage import Object
@@ -74,22 +73,26 @@ def parse_addresses(text: str) -> tuple[str, ...]:
 
 
 def attach_at_birth(
-    api: LocalApi, addresses: Sequence[str]
+    api: LocalApi, addresses: Sequence[str], plays: Callable[[LocalApi, Pod], bool]
 ) -> Callable[[Writes, Resource, Object, Object | None, str], None]:
     """Admission that gives a new base pod the first address that no other pod has; pods beyond them are simulated."""
 
     def attach(_writes: Writes, resource: Resource, obj: Object, old: Object | None, _subresource: str) -> None:
         if resource.table != "pods" or old is not None:
             return
-        owners = obj["metadata"].get("ownerReferences") or []
+        if not plays(api, msgspec.convert(obj, Pod)):
+            return
         containers = obj["spec"].get("containers") or []
         ports = [p for c in containers for p in c.get("ports") or [] if p.get("name") == ARKLET_PORT_NAME]
-        if not ports or not any(owner.get("kind") == "ReplicaSet" and owner.get("controller") for owner in owners):
-            return
         taken = {(pod["metadata"].get("annotations") or {}).get(ATTACHED) for pod in api.list("pods")}
         if (address := next((item for item in addresses if item not in taken), None)) is not None:
-            obj["metadata"].setdefault("annotations", {})[ATTACHED] = address
-            ports[0]["containerPort"] = int(address.rpartition(":")[2])
+            annotations = obj["metadata"].setdefault("annotations", {})
+            annotations[ATTACHED] = address
+            port = address.rpartition(":")[2]
+            if ports:
+                ports[0]["containerPort"] = int(port)
+            else:
+                annotations[PORT_ANNOTATION] = port
 
     return attach
 
@@ -125,6 +128,7 @@ class _Watched:
     host: str
     port: int
     run: Run | None = None
+    first_started_at: str = ""
     began_at: float = 0.0
     misses: int = 0
     reported: Report | None = None
@@ -157,7 +161,7 @@ class AttachedBases:
             base = self._watched[key] = _Watched(uid=pod.metadata.uid, host=host, port=int(port))
         is_ready = await self._look(base)
         if base.run is not None:
-            report = Report(address=base.host, run=base.run, is_ready=is_ready)
+            report = Report(address=base.host, run=base.run, first_started_at=base.first_started_at, is_ready=is_ready)
             if report != base.reported:
                 await self.cluster.report(pod, running_status(pod, report, now=timestamp(self.clock.wall())))
                 base.reported = report
@@ -177,6 +181,7 @@ class AttachedBases:
             # The reading was made between question and answer: only what began after the latest possible is another run.
             if base.run is None or asked_at - uptime_s > base.began_at + _SAME_RUN_S:
                 base.run = self._next_run(base.run)
+                base.first_started_at = base.first_started_at or base.run.started_at
                 base.began_at = self.clock.monotonic() - uptime_s
         return base.run is not None and base.misses < _TOLERATED_MISSES
 

@@ -77,6 +77,7 @@ class Base:
     address: str
     port: int
     run: Run
+    first_started_at: str
     up_at: float
     switches: Switches
     is_up: bool = False
@@ -157,13 +158,16 @@ class Kubelet:
             address=address,
             port=port,
             run=run,
+            first_started_at=run.started_at,
             up_at=now + self._start_delay_s(switches),
             switches=switches,
         )
 
     def _first_run(self, pod: Pod) -> Run:
         started_at = timestamp(self.clock.wall())
-        for status in pod.status.containerStatuses[:1]:
+        for status in pod.status.containerStatuses:
+            if status.get("name") != pod.spec.base_container:
+                continue
             former = Run(container_id=status.get("containerID", ""), started_at=started_at)
             end = terminated(former, at=started_at, reason="Error", exit_code=_KILLED)
             restarts = status.get("restartCount", 0) + 1
@@ -196,7 +200,13 @@ class Kubelet:
             self._open(base)
         reason = "NodeStatusUnknown" if is_lost else "ContainersNotReady"
         is_ready = base.is_up and not base.switches.not_ready and not is_lost
-        report = Report(address=base.address, run=base.run, is_ready=is_ready, unready_reason=reason)
+        report = Report(
+            address=base.address,
+            run=base.run,
+            first_started_at=base.first_started_at,
+            is_ready=is_ready,
+            unready_reason=reason,
+        )
         if report != base.reported:
             await self.cluster.report(pod, running_status(pod, report, now=timestamp(self.clock.wall())))
             base.reported = report

@@ -22,6 +22,7 @@ from moduledeploy.devcluster.arklet import (
 )
 from moduledeploy.devcluster.bases.addresses import NETWORK, AddressPool, allow_many_sockets
 from moduledeploy.devcluster.bases.attached import AttachedBases, attach_at_birth
+from moduledeploy.devcluster.bases.choice import NewlyNamed, is_from_replica_set
 from moduledeploy.devcluster.bases.kubelet import Kubelet
 from moduledeploy.devcluster.bases.nodes import node_names, node_object, node_status
 from moduledeploy.devcluster.bases.pods import Node, Pod
@@ -46,20 +47,10 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.local import LocalApi
     from moduledeploy.devcluster.resources import Resource
     from moduledeploy.devcluster.storage import Object
-    from moduledeploy.devcluster.writes import Writes
+    from moduledeploy.devcluster.writes import Admission, Writes
 
 _WORKERS: Final = 4
 _PASS_TIMEOUT_S: Final = 30.0
-
-
-def is_from_replica_set(pod: Pod) -> bool:
-    """Whether a ReplicaSet controls the pod."""
-    return pod.is_from_replica_set
-
-
-def declares_arklet(pod: Pod) -> bool:
-    """Whether a ReplicaSet controls the pod and it says that it is a base, by a port named `arklet`."""
-    return pod.is_from_replica_set and pod.declares_arklet
 
 
 class NextNode(Protocol):
@@ -88,12 +79,12 @@ class LocalCluster:
 
     api: LocalApi
     next_node: NextNode
-    plays: Callable[[Pod], bool]
+    plays: Callable[[LocalApi, Pod], bool]
 
     def pod(self, key: ObjectKey) -> Pod | None:
         obj = self.api.find("pods", key.name, key.namespace)
         pod = msgspec.convert(obj, Pod) if obj else None
-        return pod if pod is not None and self.plays(pod) else None
+        return pod if pod is not None and self.plays(self.api, pod) else None
 
     def node(self, name: str) -> Node | None:
         obj = self.api.find("nodes", name)
@@ -129,9 +120,9 @@ def _as_kube_error() -> Iterator[None]:
 class LocalBases:
     """The bases of an embedded cluster.
 
-    `run` plays until it is cancelled; the other methods are for tests, by namespace and pod name.  The first pods with a
-    port named `arklet` stand for the bases at `attach`, addresses as `IP:PORT`.  Operations take the `timings` that were
-    measured unless others are given.  Of `faults` those about bases strike here.
+    `run` plays until it is cancelled; the other methods are for tests, by namespace and pod name.  `plays` says which pods are
+    bases (`choice.py`); the first of them stand for the bases at `attach`, addresses as `IP:PORT`.  Operations take the
+    `timings` that were measured unless others are given.  Of `faults` those about bases strike here.
     """
 
     def __init__(
@@ -143,13 +134,14 @@ class LocalBases:
         network: IPv4Network = NETWORK,
         reuse_addresses: bool = False,
         clock: Clock | None = None,
-        plays: Callable[[Pod], bool] = is_from_replica_set,
+        plays: Callable[[LocalApi, Pod], bool] = is_from_replica_set,
         attach: Sequence[str] = (),
         timings: Timings = MEASURED,
         faults: Faults | None = None,
     ) -> None:
         self._api: Final = api.acting_as("kubelet")
         self._attach: Final = tuple(attach)
+        self._plays: Final = plays
         self._clock: Final = clock or SystemClock()
         self._faults: Final = faults or Faults()
         self._names: Final = node_names(nodes)
@@ -176,9 +168,9 @@ class LocalBases:
             if self._api.find("nodes", name) is None:
                 self._api.create("nodes", node_object(name))
         admissions = self._api.writes.admissions
-        ours = [schedule_at_birth(self._turns.__next__)]
+        ours: list[Admission] = [schedule_at_birth(self._turns.__next__), NewlyNamed(self._api, self._queue.add, _key)]
         if self._attach:
-            ours.append(attach_at_birth(self._api, self._attach))
+            ours.append(attach_at_birth(self._api, self._attach, self._plays))
         admissions.extend(ours)
         self._faults.bases = self
         try:

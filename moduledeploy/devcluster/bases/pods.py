@@ -11,7 +11,7 @@ from moduledeploy.devcluster.arklet import PREFIX
 
 ARKLET_PORT: Final = 1238  # Arklet's own default
 ARKLET_PORT_NAME: Final = "arklet"
-_PORT_ANNOTATION: Final = "koupleless.alipay.com/arklet-port"
+PORT_ANNOTATION: Final = "koupleless.alipay.com/arklet-port"
 _LOST: Final = PREFIX + "lost"
 ATTACHED: Final = PREFIX + "attached"  # IP:PORT of the base that runs behind a pod
 
@@ -27,9 +27,9 @@ class Owner:
 
 @attrs.frozen(kw_only=True)
 class Metadata:
-    """The metadata of pods and nodes."""
+    """The metadata of pods and nodes; one that is being created may still be without a name."""
 
-    name: str
+    name: str = ""
     namespace: str = ""
     uid: str = ""
     resourceVersion: str = ""
@@ -55,6 +55,12 @@ class Container:
     name: str
     image: str = ""
     ports: list[ContainerPort] = attrs.field(factory=list)
+    restartPolicy: str = ""  # Always makes a sidecar of an init container
+
+    @property
+    def declares_arklet(self) -> bool:
+        """Whether it names one of its ports `arklet`."""
+        return any(port.name == ARKLET_PORT_NAME for port in self.ports)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +68,15 @@ class PodSpec:
     """The part of a pod's spec that is played."""
 
     nodeName: str = ""
+    hostNetwork: bool = False
     containers: list[Container] = attrs.field(factory=list)
+    initContainers: list[Container] = attrs.field(factory=list)
+
+    @property
+    def base_container(self) -> str:
+        """The container that Arklet runs in: the one that names its port, else the first."""
+        named = [container.name for container in self.containers if container.declares_arklet]
+        return next(iter(named or [container.name for container in self.containers]), "")
 
 
 @attrs.frozen(kw_only=True)
@@ -91,8 +105,8 @@ class Pod:
 
     @property
     def declares_arklet(self) -> bool:
-        """Whether a container names its port `arklet`."""
-        return any(port.name == ARKLET_PORT_NAME for container in self.spec.containers for port in container.ports)
+        """Whether a container names its port `arklet`, or the annotation that stands for it is there."""
+        return PORT_ANNOTATION in self.metadata.annotations or any(c.declares_arklet for c in self.spec.containers)
 
     @property
     def attached_to(self) -> str:
@@ -108,7 +122,7 @@ class Pod:
     def arklet_port(self) -> int:
         """Where Arklet listens: the container port named `arklet`, else what the annotation says, else 1238."""
         named = [p.containerPort for c in self.spec.containers for p in c.ports if p.name == ARKLET_PORT_NAME]
-        text = self.metadata.annotations.get(_PORT_ANNOTATION, "")
+        text = self.metadata.annotations.get(PORT_ANNOTATION, "")
         return next(iter(named), int(text) if text.isdigit() and 0 < int(text) < 65536 else ARKLET_PORT)
 
 

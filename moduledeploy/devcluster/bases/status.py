@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 if TYPE_CHECKING:
-    from moduledeploy.devcluster.bases.pods import Pod
+    from moduledeploy.devcluster.bases.pods import Container, Pod
 
 
 def timestamp(epoch_s: float) -> str:
@@ -32,6 +33,7 @@ class Report:
 
     address: str
     run: Run
+    first_started_at: str
     is_ready: bool
     unready_reason: str = "ContainersNotReady"
 
@@ -49,28 +51,57 @@ def terminated(run: Run, *, at: str, reason: str, exit_code: int) -> dict[str, A
 
 def running_status(pod: Pod, report: Report, *, now: str) -> dict[str, Any]:
     """The status of a pod whose containers run, ready or not; conditions that stay as they are keep their time."""
+    host = report.address if pod.spec.hostNetwork else "127.0.0.1"
     return {
         "phase": "Running",
-        "hostIP": "127.0.0.1",
-        "hostIPs": [{"ip": "127.0.0.1"}],
+        "hostIP": host,
+        "hostIPs": [{"ip": host}],
         "podIP": report.address,
         "podIPs": [{"ip": report.address}],
         "startTime": pod.status.startTime or now,
         "conditions": _conditions(pod, report, now),
-        "containerStatuses": [
-            {
-                "name": container.name,
-                "image": container.image,
-                "imageID": f"simulated://{container.image}",
-                "containerID": report.run.container_id,
-                "ready": report.is_ready,
-                "started": True,
-                "restartCount": report.run.restarts,
-                "state": {"running": {"startedAt": report.run.started_at}},
-                "lastState": {"terminated": report.run.last_terminated} if report.run.last_terminated else {},
-            }
-            for container in pod.spec.containers
-        ],
+        "initContainerStatuses": [_init_status(pod, container, report) for container in pod.spec.initContainers],
+        "containerStatuses": [_container_status(pod, container, report) for container in pod.spec.containers],
+    }
+
+
+def _container_status(pod: Pod, container: Container, report: Report) -> dict[str, Any]:
+    """Of the containers the base alone is restarted and takes its time to be ready; those beside it just run."""
+    is_base = container.name == pod.spec.base_container
+    last_end = report.run.last_terminated if is_base else None
+    return {
+        **_named(pod, container),
+        **({"containerID": report.run.container_id} if is_base else {}),
+        "ready": report.is_ready or not is_base,
+        "started": True,
+        "restartCount": report.run.restarts if is_base else 0,
+        "state": {"running": {"startedAt": report.run.started_at if is_base else report.first_started_at}},
+        "lastState": {"terminated": last_end} if last_end else {},
+    }
+
+
+def _init_status(pod: Pod, container: Container, report: Report) -> dict[str, Any]:
+    began, is_sidecar = report.first_started_at, container.restartPolicy == "Always"
+    ended = {"exitCode": 0, "reason": "Completed", "startedAt": began, "finishedAt": began}
+    named = _named(pod, container)
+    return {
+        **named,
+        "ready": True,
+        "started": is_sidecar,
+        "restartCount": 0,
+        "state": {"running": {"startedAt": began}}
+        if is_sidecar
+        else {"terminated": {**ended, "containerID": named["containerID"]}},
+        "lastState": {},
+    }
+
+
+def _named(pod: Pod, container: Container) -> dict[str, Any]:
+    return {
+        "name": container.name,
+        "image": container.image,
+        "imageID": f"simulated://{container.image}",
+        "containerID": f"simulated://{uuid.uuid5(uuid.UUID(int=0), pod.metadata.uid + container.name).hex}",
     }
 
 

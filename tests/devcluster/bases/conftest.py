@@ -67,12 +67,12 @@ class Bases:
         namespace = NS if resource == "pods" else ""
         self.world.api.patch(resource, name, {"metadata": {"annotations": switches}}, namespace=namespace)
 
-    async def answers(self, name: str) -> bool:
+    async def answers(self, name: str, port: int = 1238) -> bool:
         """Whether Arklet can be connected to at the pod's address."""
         address = self.pod(name)["status"]["podIP"]
         try:
             with anyio.fail_after(1):
-                stream = await anyio.connect_tcp(address, 1238)
+                stream = await anyio.connect_tcp(address, port)
         except OSError:
             return False
         await stream.aclose()

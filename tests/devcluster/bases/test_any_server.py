@@ -133,3 +133,85 @@ async def test_base_pods_start_restart_roll_and_go(kubeconfig: Path, client: Cli
             return not (await client.send("GET", client.pods))["items"]
 
         await until(are_gone)
+
+
+async def test_a_base_among_other_containers_is_ready_and_restarted_alone(kubeconfig: Path, client: Client) -> None:
+    wanted = deployment(2)
+    wanted["metadata"]["namespace"] = client.namespace
+    spec = wanted["spec"]["template"]["spec"]
+    spec["initContainers"] = [
+        {"name": "prepare", "image": "prepare:1"},
+        {"name": "mesh", "image": "mesh:1", "restartPolicy": "Always"},
+    ]
+    spec["containers"] = [
+        {"name": "logs", "image": "logs:1"},
+        {"name": "base", "image": "base:1", "ports": [{"name": "arklet", "containerPort": 1239}]},
+    ]
+    await client.send("POST", client.deployments, {"apiVersion": "apps/v1", "kind": "Deployment", **wanted})
+    async with devbases(kubeconfig):
+        await until(lambda: client.is_available(2))
+        name, pod = next(iter((await client.live()).items()))
+        stream = await anyio.connect_tcp(pod["status"]["podIP"], 1239)
+        await stream.aclose()
+        await client.send("PATCH", f"{client.pods}/{name}", {"metadata": {"annotations": {PREFIX + "restart": "1"}}})
+
+        async def restarts() -> dict[str, int]:
+            status = (await client.send("GET", f"{client.pods}/{name}"))["status"]
+            return {c["name"]: c["restartCount"] for c in status["initContainerStatuses"] + status["containerStatuses"]}
+
+        async def is_restarted() -> bool:
+            return (await restarts())["base"] == 1
+
+        await until(is_restarted)
+        assert await restarts() == {"prepare": 0, "mesh": 0, "logs": 0, "base": 1}
+
+
+async def test_bases_on_the_hosts_network_roll_with_surge(kubeconfig: Path, client: Client) -> None:
+    wanted = deployment(3)
+    wanted["metadata"]["namespace"] = client.namespace
+    wanted["spec"]["strategy"] = {"rollingUpdate": {"maxSurge": 2, "maxUnavailable": 0}}
+    wanted["spec"]["template"]["spec"]["hostNetwork"] = True
+    await client.send("POST", client.deployments, {"apiVersion": "apps/v1", "kind": "Deployment", **wanted})
+    async with devbases(kubeconfig):
+        await until(lambda: client.is_available(3))
+        before = set(await client.live())
+        await client.send("PATCH", f"{client.deployments}/base", {"spec": {"template": template("2")}})
+        await until(lambda: client.is_available(3))
+        pods = await client.live()
+
+        assert not before & pods.keys()
+        assert all(pod["status"]["hostIP"] == pod["status"]["podIP"] for pod in pods.values())
+
+
+async def test_evicted_bases_and_those_of_lost_nodes_are_replaced(kubeconfig: Path, client: Client) -> None:
+    wanted = deployment(3)
+    wanted["metadata"]["namespace"] = client.namespace
+    await client.send("POST", client.deployments, {"apiVersion": "apps/v1", "kind": "Deployment", **wanted})
+    async with devbases(kubeconfig):
+        await until(lambda: client.is_available(3))
+        name = next(iter(await client.live()))
+        await client.send("PATCH", f"{client.pods}/{name}", {"metadata": {"annotations": {PREFIX + "evict": "true"}}})
+
+        async def has_successor() -> bool:
+            pods = await client.live()
+            return pods[name]["status"].get("reason") == "Evicted" and len(pods) == 4
+
+        await until(has_successor)
+        node = next(pod["spec"]["nodeName"] for pod in (await client.live()).values())
+        try:
+            await client.send(
+                "PATCH", f"/api/v1/nodes/{node}", {"metadata": {"annotations": {PREFIX + "lost": "true"}}}
+            )
+
+            async def are_unready() -> bool:
+                of_node = [pod for pod in (await client.live()).values() if pod["spec"]["nodeName"] == node]
+                states = [
+                    c["status"] for pod in of_node for c in pod["status"].get("conditions", []) if c["type"] == "Ready"
+                ]
+                return bool(states) and "True" not in states
+
+            await until(are_unready)
+        finally:
+            await client.send("PATCH", f"/api/v1/nodes/{node}", {"metadata": {"annotations": {PREFIX + "lost": None}}})
+        await client.send("DELETE", f"{client.pods}/{name}")
+        await until(lambda: client.is_available(3))
