@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.processes import World, controller, line_from, settled, started, usage
+from benchmarks.processes import AUDIT, controller, line_from, settled, started, usage
 from benchmarks.rows import Target, measured
 
 if TYPE_CHECKING:
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from benchmarks.rows import Row, Size
 
 LEASES: Final = "leases.coordination.k8s.io"
-AUDIT, BARE = "queryAllBiz", "bare"
+BARE: Final = "bare"
 AUDIT_INTERVAL_S: Final = 10.0
-SETTLE_WITHIN_S: Final = 150.0
 
 
 def rows(size: Size) -> Iterator[Row]:
@@ -34,8 +33,7 @@ def rows(size: Size) -> Iterator[Row]:
         controller(world.url, *flags) as ours,
         started("-m", "benchmarks.idle_bare", world.url, str(pods)) as bare,
     ):
-        wait_audited(world, pods)
-        counts = world.counts()
+        counts = world.wait_listed(pods + 1)  # the audit has begun
         line_from(bare)
         before, bare_before = ours.usage(), usage(bare.pid)
         time.sleep(for_s)
@@ -63,12 +61,3 @@ def rows(size: Size) -> Iterator[Row]:
         reference=bare_after.rss_mb,
         target=Target(sign="<", limit=300, of="ours", words="MB"),
     )
-
-
-def wait_audited(world: World, pods: int) -> None:
-    """Return once every base has been listed, nothing else is written and the audit is on; RuntimeError where it isn't."""
-    until = time.monotonic() + SETTLE_WITHIN_S
-    while (counts := world.counts())[AUDIT] <= pods:
-        if time.monotonic() > until:
-            raise RuntimeError(f"no audit within {SETTLE_WITHIN_S:g} s: {counts}")
-        time.sleep(0.2)

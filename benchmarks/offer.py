@@ -11,11 +11,12 @@ from benchmarks.rows import Row
 
 
 def main(name: str, size: str) -> None:
-    """One line a row, as soon as it is measured."""
+    """One line a row, as soon as it is measured; what anything else prints, logs above all, goes to stderr."""
+    out, sys.stdout = sys.stdout.buffer, sys.stderr
     for row in importlib.import_module(f"benchmarks.{name}").rows(size):
         assert isinstance(row, Row)
-        sys.stdout.buffer.write(msgspec.json.encode(row) + b"\n")
-        sys.stdout.buffer.flush()
+        out.write(msgspec.json.encode(row) + b"\n")
+        out.flush()
 
 
 if __name__ == "__main__":

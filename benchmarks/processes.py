@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = HERE.parent
 PORTS: Final = range(19500, 19600)
+AUDIT: Final = "queryAllBiz"
 _POLL_S: Final = 0.005
 _END_S: Final = 10.0
 
@@ -100,12 +101,24 @@ class World:
     process: subprocess.Popen[str]
     url: str
 
-    def counts(self) -> Counter[str]:
-        """How often something changed since it stands, by table, and how often a base was asked, by command."""
+    def counts(self, before: str = "") -> Counter[str]:
+        """How often something changed since it stands, by table, and how often a base was asked, by command.
+
+        `before` is what it does first, see `benchmarks.settled`.
+        """
         assert self.process.stdin is not None
-        self.process.stdin.write("\n")
+        self.process.stdin.write(f"{before}\n")
         self.process.stdin.flush()
         return Counter(json.loads(line_from(self.process)))
+
+    def wait_listed(self, calls: int, within_s: float = 150.0) -> Counter[str]:
+        """The counts, once bases have been asked for their lists so often; RuntimeError where that doesn't come."""
+        until = time.monotonic() + within_s
+        while (counts := self.counts())[AUDIT] < calls:
+            if time.monotonic() > until:
+                raise RuntimeError(f"bases were not listed {calls} times within {within_s:g} s: {counts}")
+            time.sleep(0.2)
+        return counts
 
 
 @contextlib.contextmanager
@@ -119,9 +132,10 @@ def settled(pods: int, modules: int) -> Iterator[World]:
 
 @attrs.frozen(kw_only=True)
 class Controller:
-    """A running `moduledeploy run`; `ready_s` is how long it took from the start of the process to /readyz 200."""
+    """A running controller; `ready_s` is how long it took from the start of the process to /readyz 200."""
 
     process: subprocess.Popen[bytes]
+    log: Path
     ready_s: float
     at_ready: Usage
 
@@ -129,39 +143,45 @@ class Controller:
         """What it has used so far."""
         return usage(self.process.pid)
 
+    def last_words(self) -> str:
+        """End it in order and give the last line that it printed."""
+        end(self.process)
+        return self.log.read_text(encoding="utf-8").splitlines()[-1]
+
 
 @contextlib.contextmanager
-def controller(url: str, *flags: str, within_s: float = 120.0) -> Iterator[Controller]:
-    """The controller as a process of its own against the server at `url`, ready; what it logs is shown if it fails."""
+def ready_process(url: str, *command: str, within_s: float = 120.0) -> Iterator[Controller]:
+    """A Python process that reads the server at `url` and is ready; what it logs is shown if that fails.
+
+    In the command {kubeconfig} and {health} stand for the kubeconfig's path and the port of /readyz.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        kubeconfig = folder / "kubeconfig"
-        kubeconfig.write_text(json.dumps(_kubeconfig(url)), encoding="utf-8")
+        path = folder / "kubeconfig"
+        path.write_text(json.dumps(_kubeconfig(url)), encoding="utf-8")
         health = free_port()
-        command = [
-            sys.executable,
-            "-m",
-            "moduledeploy",
-            "run",
-            "--kubeconfig",
-            str(kubeconfig),
-            "--log-level",
-            "warning",
-        ]
-        command += ["--health-address", f"127.0.0.1:{health}", "--metrics-address", "127.0.0.1:0", *flags]
+        words = [word.format(kubeconfig=path, health=health) for word in command]
         with (folder / "log").open("wb") as log:
             begun_at = time.perf_counter()
-            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+            process = subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=log, stderr=log)
         try:
             while not _is_ready(health):
                 if process.poll() is not None or time.perf_counter() - begun_at > within_s:
                     said = (folder / "log").read_text(errors="replace")[-2000:]
-                    raise RuntimeError(f"moduledeploy run was not ready within {within_s:g} s:\n{said}")
+                    raise RuntimeError(f"{' '.join(words)}: not ready within {within_s:g} s:\n{said}")
                 time.sleep(_POLL_S)
             ready_s = time.perf_counter() - begun_at
-            yield Controller(process=process, ready_s=ready_s, at_ready=usage(process.pid))
+            yield Controller(process=process, ready_s=ready_s, at_ready=usage(process.pid), log=folder / "log")
         finally:
             end(process)
+
+
+def controller(url: str, *flags: str) -> contextlib.AbstractContextManager[Controller]:
+    """`moduledeploy run` against the server at `url`, ready."""
+    addresses = ("--health-address", "127.0.0.1:{health}", "--metrics-address", "127.0.0.1:0")
+    return ready_process(
+        url, "-m", "moduledeploy", "run", "--kubeconfig", "{kubeconfig}", "--log-level", "warning", *addresses, *flags
+    )
 
 
 def _is_ready(port: int) -> bool:

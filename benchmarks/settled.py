@@ -3,7 +3,8 @@
 Base Deployments of 500 pods each; on every pod the same number of Modules, all Available. They are put into the server's store
 as they are. Every pod has an address of its own and answers `queryAllBiz` with what its Modules ask for. One line on standard
 output tells that it is ready; then it answers every line on standard input with the number of changes by table and of calls to
-bases, as JSON, and ends when that is closed.
+bases, as JSON, and ends when that is closed. A line `touch RATE SECONDS` first changes so many Modules a second for so long:
+their `lastTransitionTime` becomes the moment, by which whoever sees the change knows how old it is.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import gc
 import json
 import resource
 import sys
+import time
 from collections import Counter
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 PODS_OF_A_DEPLOYMENT: Final = 500
 DEFINITIONS: Final = HERE.parent / "manifests" / "crd"
+MODULES: Final = "modules.koupleless.alipay.com"
+STRIDE: Final = 7919  # a prime, so that changes jump between families and come to every Module
 _SPARE_FILES: Final = 200
 
 
@@ -59,7 +64,7 @@ def tables(pods: int, modules: int) -> dict[str, list[Object]]:
             add("moduledeployments.koupleless.alipay.com", family.deployment_object())
             add("modulereplicasets.koupleless.alipay.com", family.replica_set_object())
             for number in numbers:
-                add("modules.koupleless.alipay.com", family.module_object(number))
+                add(MODULES, family.module_object(number))
     return found
 
 
@@ -121,6 +126,19 @@ def count_changes(cluster: DevCluster, counts: Counter[str]) -> None:
         cluster.api.store.open(resource_type.table).listeners.append(partial(count, table=resource_type.table))
 
 
+async def touch(cluster: DevCluster, rate: float, for_s: float) -> None:
+    """Change one Module after the other."""
+    table = cluster.api.store.open(MODULES)
+    begun_at = time.monotonic()
+    for number in range(int(rate * for_s)):
+        if (wait_s := begun_at + number / rate - time.monotonic()) > 0:
+            await asyncio.sleep(wait_s)
+        key = table.keys[number * STRIDE % len(table.keys)]
+        obj = table.records[key].obj
+        status = obj["status"] | {"lastTransitionTime": datetime.now(UTC).isoformat()}
+        cluster.api.store.put(MODULES, key, {**obj, "metadata": {**obj["metadata"]}, "status": status})
+
+
 async def main() -> None:
     """Serve until standard input is closed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -135,7 +153,10 @@ async def main() -> None:
         fill(cluster, options.pods, options.modules)
         count_changes(cluster, counts)
         print(f"settled at {cluster.url}", flush=True)
-        while await asyncio.to_thread(sys.stdin.readline):
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            if line.startswith("touch"):
+                _, rate, for_s = line.split()
+                await touch(cluster, float(rate), float(for_s))
             print(json.dumps(counts), flush=True)
     for server in servers:
         server.close()

@@ -1,0 +1,94 @@
+"""From the start of the process to /readyz 200, with 10 000 pods at the embedded API server, beside importing alone.
+
+What importing takes is told by whole processes that import and end; how much of it is the client library by `-X importtime`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from benchmarks.processes import ROOT, controller, settled
+from benchmarks.rows import measured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.rows import Row, Size
+
+PROGRAM: Final = "moduledeploy.cli.run"
+LIBRARY: Final = "kubernetes_asyncio"
+_IMPORT: Final = (
+    f"import time, resource; b = time.perf_counter(); import {PROGRAM};"
+    "u = resource.getrusage(resource.RUSAGE_SELF);"
+    "status = open('/proc/self/status').read();"
+    "print(u.ru_utime + u.ru_stime, int(status.partition('VmHWM:')[2].split()[0]) / 1024)"
+)
+
+
+@attrs.frozen
+class Taken:
+    """Wall time, CPU and peak memory of a process so far."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def import_once() -> Taken:
+    """A process that imports the program and ends."""
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT], cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=60, text=True
+    )
+    wall = time.perf_counter() - begun
+    return Taken(wall, *map(float, done.stdout.split()))
+
+
+def start_once(url: str) -> Taken:
+    """The controller until ready."""
+    with controller(url) as ours:
+        return Taken(ours.ready_s, ours.at_ready.cpu_s, ours.at_ready.peak_mb)
+
+
+def import_seconds() -> tuple[float, float]:
+    """Seconds of importing the client library, and all."""
+    command = [sys.executable, "-X", "importtime", "-c", f"import {PROGRAM}"]
+    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, check=True, timeout=60, text=True)
+    library = total = 0.0
+    for line in done.stderr.splitlines():
+        own, _, name = line.removeprefix("import time:").split("|")
+        if own.strip().isdigit():
+            total += int(own) / 1e6
+            library += int(own) / 1e6 * (name.strip().partition(".")[0] == LIBRARY)
+    return library, total
+
+
+def rows(size: Size) -> Iterator[Row]:
+    """Time, CPU, memory; the share of the client library."""
+    pods, rounds = (10_000, 5) if size == "full" else (1_000, 1)
+    with settled(pods, 0) as world:
+        start_once(world.url)  # the server encodes each pod once, when it is first asked for
+        pairs = [(start_once(world.url), import_once()) for _ in range(rounds)]
+    for what, field in (("time to ready", "wall_s"), ("CPU until ready", "cpu_s"), ("peak memory", "peak_mb")):
+        ours, imports = (
+            statistics.median(getattr(taken, field) for taken in column) for column in zip(*pairs, strict=True)
+        )
+        unit = "MB" if field == "peak_mb" else "s"
+        yield measured(
+            what=f"start, {what}, beside importing alone [{unit}]", size=f"{pods} pods", ours=ours, reference=imports
+        )
+    library, everything = (
+        statistics.median(column) for column in zip(*(import_seconds() for _ in range(rounds)), strict=True)
+    )
+    yield measured(
+        what="start, importing the client library, beside all imports [s]",
+        size=f"{LIBRARY}",
+        ours=library,
+        reference=everything,
+    )
