@@ -1,6 +1,7 @@
 """From the start of the process to /readyz 200, with 10 000 pods at the embedded API server, beside importing alone.
 
-What importing takes is told by whole processes that import and end; how much of it is the client library by `-X importtime`.
+What importing takes is told by whole processes that import and end, what of it is the client library by `-X importtime`, and
+what it would be with the whole of that library by processes that import it first.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ if TYPE_CHECKING:
 
     from benchmarks.rows import Row, Size
 
-PROGRAM: Final = "moduledeploy.cli.run"
 LIBRARY: Final = "kubernetes_asyncio"
-_IMPORT: Final = (
-    f"import time, resource; b = time.perf_counter(); import {PROGRAM};"
-    "u = resource.getrusage(resource.RUSAGE_SELF);"
-    "status = open('/proc/self/status').read();"
-    "print(u.ru_utime + u.ru_stime, int(status.partition('VmHWM:')[2].split()[0]) / 1024)"
+# As `moduledeploy run` imports what it runs.
+_PROGRAM: Final = (
+    "from moduledeploy.cli.access.lean import import_config_only; import_config_only(); import moduledeploy.cli.run"
 )
+_USAGE: Final = """
+import resource
+used = resource.getrusage(resource.RUSAGE_SELF)
+status = open("/proc/self/status").read()
+print(used.ru_utime + used.ru_stime, int(status.partition("VmHWM:")[2].split()[0]) / 1024)
+"""
 
 
 @attrs.frozen
@@ -40,11 +44,11 @@ class Taken:
     peak_mb: float
 
 
-def import_once() -> Taken:
+def import_once(code: str = _PROGRAM) -> Taken:
     """A process that imports the program and ends."""
     begun = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", _IMPORT], cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=60, text=True
+        [sys.executable, "-c", code + _USAGE], cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=60, text=True
     )
     wall = time.perf_counter() - begun
     return Taken(wall, *map(float, done.stdout.split()))
@@ -58,7 +62,7 @@ def start_once(url: str) -> Taken:
 
 def import_seconds() -> tuple[float, float]:
     """Seconds of importing the client library, and all."""
-    command = [sys.executable, "-X", "importtime", "-c", f"import {PROGRAM}"]
+    command = [sys.executable, "-X", "importtime", "-c", _PROGRAM]
     done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, check=True, timeout=60, text=True)
     library = total = 0.0
     for line in done.stderr.splitlines():
@@ -83,12 +87,22 @@ def rows(size: Size) -> Iterator[Row]:
         yield measured(
             what=f"start, {what}, beside importing alone [{unit}]", size=f"{pods} pods", ours=ours, reference=imports
         )
+    lean, whole = (
+        statistics.median(import_once(code).cpu_s for _ in range(rounds))
+        for code in (_PROGRAM, f"import {LIBRARY}; {_PROGRAM}")
+    )
+    yield measured(
+        what="start, CPU of importing, beside with all of the client library [s]",
+        size=LIBRARY,
+        ours=lean,
+        reference=whole,
+    )
     library, everything = (
         statistics.median(column) for column in zip(*(import_seconds() for _ in range(rounds)), strict=True)
     )
     yield measured(
-        what="start, importing the client library, beside all imports [s]",
-        size=f"{LIBRARY}",
+        what="start, importing what is used of the client library, beside all imports [s]",
+        size=LIBRARY,
         ours=library,
         reference=everything,
     )
