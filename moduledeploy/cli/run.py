@@ -13,6 +13,7 @@ from moduledeploy.controllers.preflight import StartError
 from moduledeploy.kube.config import ConfigError, is_in_cluster
 from moduledeploy.kube.errors import KubeError
 from moduledeploy.runtime.log import configure_logging
+from moduledeploy.runtime.parts import EndedEarly
 
 if TYPE_CHECKING:
     from moduledeploy.runtime.log import Level
@@ -30,7 +31,7 @@ def run_controller(settings: Settings, *, leader_election: bool | None, log_leve
     except (StartError, KubeError) as error:
         raise CliError(str(error)) from error
     except BaseExceptionGroup as group:
-        told = next((cause for cause in _leaves(group) if isinstance(cause, StartError | KubeError)), None)
+        told = next((cause for cause in _leaves(group) if isinstance(cause, StartError | KubeError | EndedEarly)), None)
         if told is None:
             raise
         raise CliError(str(told)) from group

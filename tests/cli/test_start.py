@@ -50,6 +50,7 @@ def test_no_command_loads_the_generated_models(tmp_path: Path) -> None:
     modules = loaded(f"from moduledeploy.cli import main\nmain(['list', '--kubeconfig', {str(kubeconfig)!r}])")
 
     assert "kubernetes_asyncio.config.kube_config" in modules
+    assert not modules & {"prometheus_client", "urllib3.util"}
     assert not {
         name
         for name in modules

@@ -6,7 +6,7 @@ import getpass
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import anyio
 import attrs
@@ -16,12 +16,14 @@ from moduledeploy import __version__
 from moduledeploy.api.fields import DecodeError
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.access.lean import import_config_only
+from moduledeploy.cli.access.unmeasured import Unmeasured
 from moduledeploy.kube.errors import ApiError, Conflict, Forbidden, KubeError, NotFound, Unauthorized, Unreachable
 from moduledeploy.kube.resources import MERGE_PATCH, Resource
 
 if TYPE_CHECKING:
     from moduledeploy.cli.access.flags import Access
     from moduledeploy.kube.transport import Transport
+    from moduledeploy.runtime.metrics import ClientMetrics
 
 FIELD_MANAGER: Final = "moduledeploy-cli"
 JSON: Final = "application/json"
@@ -144,11 +146,11 @@ async def connect(access: Access) -> AsyncIterator[Connection]:
     import_config_only()
     from moduledeploy.kube.config import load_credentials  # noqa: PLC0415  # after the lean import of what it imports
     from moduledeploy.kube.transport import Transport  # noqa: PLC0415  # commands without a cluster don't pay for HTTP
-    from moduledeploy.runtime.metrics import Metrics  # noqa: PLC0415  # as above
 
     credentials = await load_credentials(kubeconfig=access.kubeconfig, context=access.context)
     agent = f"{FIELD_MANAGER}/{__version__}"
-    async with Transport(credentials=credentials, user_agent=agent, metrics=Metrics().client) as transport:
+    metrics = cast("ClientMetrics", Unmeasured())
+    async with Transport(credentials=credentials, user_agent=agent, metrics=metrics) as transport:
         yield Connection(transport=transport, namespace=access.namespace or credentials.namespace)
 
 

@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 
 _PACKAGE: Final = "kubernetes_asyncio"
 _TRACEBACKS: Final = "rich.traceback"
+_FOR_PASSWORDS: Final = "urllib3"  # makes the header of a user with a password
 _CLIENT: Final = f"{_PACKAGE}.client"
 
 
@@ -37,7 +38,7 @@ def import_config_only() -> None:
     package = _without_running(_PACKAGE)
     client = _without_running(_CLIENT)
     vars(package)["client"] = client
-    configuration = importlib.import_module(f"{_CLIENT}.configuration")
+    configuration = _import_with(_FOR_PASSWORDS, f"{_CLIENT}.configuration")
     vars(client).update(Configuration=configuration.Configuration, ApiClient=_NoApiClient)
 
 
@@ -51,6 +52,26 @@ def _import_logging_only() -> None:
         importlib.import_module("structlog")
     finally:
         del modules[_TRACEBACKS]
+
+
+def _import_with(absent: str, name: str) -> ModuleType:
+    """Import a module; what it imports as `absent` is imported only when something is taken from it."""
+    if absent in sys.modules:
+        return importlib.import_module(name)
+
+    stand_in = ModuleType(absent)
+
+    def taken(attribute: str) -> object:
+        if sys.modules.get(absent) is stand_in:
+            raise AttributeError(attribute)
+        return getattr(importlib.import_module(absent), attribute)
+
+    vars(stand_in)["__getattr__"] = taken
+    sys.modules[absent] = stand_in
+    try:
+        return importlib.import_module(name)
+    finally:
+        del sys.modules[absent]
 
 
 def _without_running(name: str) -> ModuleType:

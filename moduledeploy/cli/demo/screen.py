@@ -28,7 +28,8 @@ def page(*, title: str, command: str, note: str, view: Sequence[Text]) -> Group:
     return Group(
         *([Text.assemble(("▶ ", ACTIVE), (title, "bold"))] if title else []),
         *([Text(f"  $ {command}", style="dim")] if command else []),
-        Text(note, style=WAITS),
+        *([Text(note, style=WAITS)] if note else []),
+        Text(),
         *view,
     )
 

@@ -111,7 +111,7 @@ def _of_revision(revision: RevisionPicture, *, last: bool, everything: bool) -> 
         age(revision.age_s),
         f"{revision.version}, {revision.role}",
     )
-    yield f"{trunk}└── ⧉ {revision.name}", "ModuleReplicaSet", "", age(revision.age_s), plural(count, "replica")
+    yield f"{trunk}└── ▣ {revision.name}", "ModuleReplicaSet", "", age(revision.age_s), plural(count, "replica")
     trunk += "    "
     opened = [batch for batch in revision.batches if batch.state != "NotOpened" or batch.replicas]
     unopened = len(revision.batches) - len(opened)
@@ -120,7 +120,7 @@ def _of_revision(revision: RevisionPicture, *, last: bool, everything: bool) -> 
         branch, below = ("└── ", "    ") if number == groups else ("├── ", "│   ")
         info = f"{batch.available}/{batch.size} available"
         if batch.confirmed is not None:
-            info = f"confirmed{f' by {batch.confirmed.by}' if batch.confirmed.by else ''}, {info}"
+            info += f", confirmed{f' by {batch.confirmed.by}' if batch.confirmed.by else ''}"
         yield f"{trunk}{branch}batch {batch.number}", "Batch", _short(batch.state), "", info
         yield from _of_replicas(batch.replicas, f"{trunk}{below}", everything=everything)
     if unopened:

@@ -17,9 +17,9 @@ LEAVES: Final = "color(133)"
 PROGRESS: Final[dict[str, tuple[str, str]]] = {
     Progress.INIT: ("◷", ACTIVE),
     Progress.EXECUTING: ("◌", ACTIVE),
-    Progress.WAITING_FOR_CONFIRMATION: ("॥", WAITS),
+    Progress.WAITING_FOR_CONFIRMATION: ("‖", WAITS),
     Progress.GRAY_WAITING: ("◷", WAITS),
-    Progress.PAUSED: ("॥", WAITS),
+    Progress.PAUSED: ("‖", WAITS),
     Progress.COMPLETED: ("✔", GOOD),
     Progress.FAILED: ("✖", BAD),
     Progress.ABORTED: ("✖", BAD),

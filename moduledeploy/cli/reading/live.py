@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import attrs
 
+from moduledeploy.cli.access.unmeasured import Unmeasured
 from moduledeploy.cli.reading.cluster import READ, NoKeys, handlers, stores_with
 from moduledeploy.controllers import cluster as views
 from moduledeploy.controllers.cluster import INDEXES
 from moduledeploy.kube.informer import Informer
-from moduledeploy.runtime.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from moduledeploy.cli.access.connection import Connection
     from moduledeploy.kube.informer import Change
+    from moduledeploy.runtime.metrics import InformerMetrics
 
 
 @attrs.define
@@ -51,7 +52,7 @@ async def watching(
     connection: Connection, namespace: str | None, only: Iterable[str] = tuple(READ), selector: str = ""
 ) -> AsyncIterator[Live]:
     """Watches on these kinds, complete from the start. Raises CliError where one can't be read."""
-    metrics, kinds = Metrics().informer, list(only)
+    metrics, kinds = cast("InformerMetrics", Unmeasured()), list(only)
     for field in kinds:
         async for _ in connection.lists(READ[field][0], namespace):
             break  # one page tells whether it may be read; a watch would try for ever
