@@ -30,7 +30,6 @@ from moduledeploy.controllers.rows import RowSource
 from moduledeploy.controllers.statuses import StatusWriter
 from moduledeploy.kube.config import is_in_cluster, load_credentials
 from moduledeploy.kube.consistency import WrittenVersions
-from moduledeploy.kube.errors import KubeError
 from moduledeploy.kube.events import Recorder
 from moduledeploy.kube.guard import Guard
 from moduledeploy.kube.lease import Elector, LeaderGate
@@ -48,6 +47,7 @@ from moduledeploy.runtime.lag import LoopLag
 from moduledeploy.runtime.memory import collect_rarely, exempt_present_objects
 from moduledeploy.runtime.metrics import Metrics
 from moduledeploy.runtime.object_metrics import ObjectCollector, Rows
+from moduledeploy.runtime.parts import run_for_good
 from moduledeploy.runtime.signals import watch_signals
 
 if TYPE_CHECKING:
@@ -132,23 +132,18 @@ class _Process:
         async with AsyncExitStack() as stack, anyio.create_task_group() as group:
             certificate = self._certificate()
             if certificate is not None:
-                group.start_soon(self._until_stopped, certificate.watch)
+                group.start_soon(run_for_good, certificate.watch)
             await self._serve(stack, informers, objects, certificate)
             await group.start(watch_signals, self._stopping.set)
-            group.start_soon(self._until_stopped, lag.run)
+            group.start_soon(run_for_good, lag.run)
             async with anyio.create_task_group() as reading:
                 for informer in informers.all():
-                    reading.start_soon(self._until_stopped, informer.run)
+                    reading.start_soon(run_for_good, informer.run)
                 await self._wait_synced(informers)
                 if not self._stopping.is_set():
                     await self._lead(cluster, keys)
                 reading.cancel_scope.cancel()
             group.cancel_scope.cancel()
-
-    async def _until_stopped(self, part: Callable[[], Any]) -> None:
-        """Run a part; should it end by itself, the process ends with the reason."""
-        await part()
-        raise KubeError(f"{getattr(part, '__qualname__', part)} ended by itself")
 
     def _is_leading(self) -> bool:
         return not isinstance(self.gate, LeaderGate) or self.gate.is_leading
@@ -232,7 +227,7 @@ class _Process:
         watchdog.start()
         try:
             async with anyio.create_task_group() as group:
-                group.start_soon(self.elector.hold)
+                group.start_soon(run_for_good, self.elector.hold)
                 await self._work(cluster, keys)
                 group.cancel_scope.cancel()
             await self.elector.release()
@@ -292,7 +287,7 @@ class _Process:
         await keys.begin(cluster)
         _log.info("working", families=len(families), bases=len(bases))
         async with anyio.create_task_group() as group:
-            group.start_soon(recorder.run)
+            group.start_soon(run_for_good, recorder.run)
             async with anyio.create_task_group() as workers, anyio.create_task_group() as calls:
                 workers.start_soon(self._drain, families, bases, workers.cancel_scope, calls.cancel_scope)
                 self._start_workers(workers, families, rollout.reconcile, ROLLOUT_WORKERS, ROLLOUT_PASS_S)
