@@ -15,7 +15,6 @@ from moduledeploy.api.status import DeploymentStatus, Progress, Release
 from moduledeploy.controllers.facts import FamilyKey, PoolKey, created_at
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.placement.decision import Refusal
-from moduledeploy.rollout.budget import resolve_max_unavailable
 from moduledeploy.runtime.object_metrics import BaseRow, DeploymentRow, Rows
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class RowSource:
             phase=(release.progress if release else Progress.INIT).value,
             phase_start_at=release.transition_at if release else created_at(meta),
             spec_replicas=desired,
-            max_unavailable=_limit(spec, desired) if spec else status.max_unavailable,
+            max_unavailable=status.max_unavailable,
             is_paused=bool(deployment.spec.get("pause")),
             replicas=counts.replicas,
             updated=counts.updated,
@@ -113,12 +112,15 @@ class RowSource:
     def _unschedulable(self, key: ObjectKey, spec: DeploymentSpec, status: DeploymentStatus) -> Mapping[str, int]:
         """Replicas that wait for a base, all under the reason that keeps most bases from taking them."""
         pool_key = PoolKey(key.namespace, spec.base_deployment)
+        pool = self.cluster.pools.get(pool_key)
+        missing = max(0, status.counts.desired - status.counts.replicas)
+        base = self.cluster.stores.base_deployments.get(ObjectKey(key.namespace, spec.base_deployment))
+        if base is None and not pool:
+            return {NO_BASE: missing}  # nobody looks for a base where there is no Deployment
         waiting = self.cluster.waiting.get(pool_key, ())
         if FamilyKey(names.MODULE_DEPLOYMENT, key.namespace, key.name) not in waiting:
             return {}
-        missing = max(0, status.counts.desired - status.counts.replicas)
-        pool = self.cluster.pools.get(pool_key)
-        if pool is None or not len(pool):
+        if not pool:
             return {NO_BASE: missing}
         counts = dict(pool.obstacles(spec.template.module.name))
         unplaced = missing - counts.pop(Refusal.EXCLUDED, 0)
@@ -138,11 +140,6 @@ def _status(deployment: ModuleDeployment) -> DeploymentStatus:
         return decode_deployment_status(deployment.status)
     except DecodeError:
         return DeploymentStatus()
-
-
-def _limit(spec: DeploymentSpec, desired: int) -> int:
-    takes_away = spec.strategy.upgrade_policy is UpgradePolicy.UNINSTALL_THEN_INSTALL
-    return resolve_max_unavailable(spec.max_unavailable, desired, takes_away=takes_away)
 
 
 def _completed(release: Release | None) -> int:

@@ -64,7 +64,7 @@ def row(world: Cluster, object_: ModuleDeployment) -> DeploymentRow:
 def test_a_deployment_without_status_is_at_its_beginning() -> None:
     found = row(cluster(), deployment())
 
-    assert (found.phase, found.spec_replicas, found.max_unavailable, found.batches) == ("Init", 4, 1, 0)
+    assert (found.phase, found.spec_replicas, found.max_unavailable, found.batches) == ("Init", 4, 0, 0)
     assert (found.generation, found.observed_generation) == (3, 0)
 
 
@@ -102,7 +102,7 @@ def test_peer_mode_tells_the_number_of_bases_not_minus_1() -> None:
     base = Deployment(Metadata(name="base", namespace="prod"), DeploymentSpec(replicas=8))
     world.stores.base_deployments.put(key_of(base), base)  # type: ignore[arg-type]
 
-    found = row(world, deployment(replicas=-1))
+    found = row(world, deployment(DeploymentStatus(max_unavailable=2), replicas=-1))
 
     assert (found.spec_replicas, found.max_unavailable) == (8, 2)
 
@@ -131,6 +131,12 @@ def test_replicas_without_a_base_are_told_by_what_keeps_most_bases_from_them() -
 
 def test_where_there_is_no_base_the_reason_says_so() -> None:
     assert waiting(cluster()).unschedulable == {NO_BASE: 3}
+
+
+def test_a_base_deployment_that_is_not_there_keeps_all_replicas_waiting() -> None:
+    status = DeploymentStatus(counts=Counts(desired=4), release=release())
+
+    assert row(cluster(), deployment(status)).unschedulable == {NO_BASE: 4}
 
 
 def test_bases_that_have_the_module_are_the_reason_only_when_nothing_else_is() -> None:
