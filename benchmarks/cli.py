@@ -1,60 +1,58 @@
-"""How long a command takes to start: wall time of whole processes, the best of several, against its budget.
-
-  python -m benchmarks cli [--kubeconfig FILE] [--json]
-
-Without a kubeconfig only what needs no cluster is measured.
-"""
+"""How long a command takes: wall time of whole processes, the best of several, beside a Python process that does nothing."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-ROOT = Path(__file__).parent.parent
-RUNS = 7
-WITHOUT_CLUSTER_S = 0.3
-WITH_CLUSTER_S = 0.6
-SAMPLE = str(ROOT / "manifests" / "samples" / "orders-v1.yaml")
+from benchmarks.processes import ROOT, kubeconfig, settled
+from benchmarks.rows import Target, measured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.rows import Row, Size
+
+WITHOUT_CLUSTER: Final = Target(sign="<=", limit=0.3, of="ours", words="s")
+WITH_CLUSTER: Final = Target(sign="<=", limit=0.6, of="ours", words="s")
+SAMPLE: Final = str(ROOT / "manifests" / "samples" / "orders-v1.yaml")
+NO_CLUSTER: Final = {
+    "--help": ("--help",),
+    "get --help": ("get", "--help"),
+    "lint": ("lint", "-f", SAMPLE),
+    "completion bash": ("completion", "bash"),
+}
+PODS: Final = 200
 
 
-def best_s(*words: str) -> float:
-    """The fastest run of a command."""
+def best_s(runs: int, *words: str) -> float:
+    """The fastest of several runs of Python with these arguments; CalledProcessError where one fails."""
     times = []
-    for _ in range(RUNS):
+    for _ in range(runs):
         began_at = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "moduledeploy", *words], cwd=ROOT, capture_output=True, check=False)
+        subprocess.run([sys.executable, *words], cwd=ROOT, stdout=subprocess.DEVNULL, check=True, timeout=60)
         times.append(time.perf_counter() - began_at)
     return min(times)
 
 
-def main() -> int:
-    """Print a line for each; 1 where a budget is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kubeconfig", metavar="FILE")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    cases = {
-        "--help": (("--help",), WITHOUT_CLUSTER_S),
-        "get --help": (("get", "--help"), WITHOUT_CLUSTER_S),
-        "lint": (("lint", "-f", SAMPLE), WITHOUT_CLUSTER_S),
-        "completion bash": (("completion", "bash"), WITHOUT_CLUSTER_S),
-    }
-    if options.kubeconfig:
-        flags = ("--kubeconfig", options.kubeconfig)
-        cases["list"] = (("list", *flags), WITH_CLUSTER_S)
-        cases["capacity"] = (("capacity", *flags), WITH_CLUSTER_S)
-    results = {name: {"seconds": round(best_s(*words), 3), "budget": budget} for name, (words, budget) in cases.items()}
-    if options.json:
-        print(json.dumps(results, indent=2))
-    else:
-        for name, result in results.items():
-            print(f"{name:<16} {result['seconds']:.3f} s of {result['budget']:.1f} s")
-    return int(any(result["seconds"] > result["budget"] for result in results.values()))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def rows(size: Size) -> Iterator[Row]:
+    """What needs no cluster, then what reads one."""
+    runs = 7 if size == "full" else 3
+    nothing = best_s(runs, "-c", "pass")
+    for name, words in NO_CLUSTER.items():
+        took = best_s(runs, "-m", "moduledeploy", *words)
+        what = f"command, {name}, beside an empty process [s]"
+        yield measured(what=what, size="no cluster", ours=took, reference=nothing, target=WITHOUT_CLUSTER)
+    with tempfile.TemporaryDirectory() as folder, settled(PODS, 2 * PODS) as world:
+        path = Path(folder) / "kubeconfig"
+        path.write_text(json.dumps(kubeconfig(world.url)), encoding="utf-8")
+        for name in ("list", "capacity"):
+            took = best_s(runs, "-m", "moduledeploy", name, "--kubeconfig", str(path))
+            what = f"command, {name}, beside an empty process [s]"
+            shown = f"{PODS} pods, {2 * PODS} Modules"
+            yield measured(what=what, size=shown, ours=took, reference=nothing, target=WITH_CLUSTER)

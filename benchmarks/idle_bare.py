@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+from urllib.parse import urlsplit
 
 import aiohttp
 
-from benchmarks.objects import ARKLET_PORT, address
+from benchmarks.objects import address
 from moduledeploy.controllers.audit import CALLS_PER_S
 
 WATCHED = (
@@ -51,12 +52,12 @@ async def renew(session: aiohttp.ClientSession) -> None:
             lease = await answer.json()
 
 
-async def audit(pods: int) -> None:
+async def audit(pods: int, port: int) -> None:
     """Ask one base after the other, each on a connection of its own."""
     for number in itertools.cycle(range(pods)):
         async with (
             aiohttp.ClientSession() as session,
-            session.post(f"http://{address(number)}:{ARKLET_PORT}/bare", data=b"{}") as answer,
+            session.post(f"http://{address(number)}:{port}/bare", data=b"{}") as answer,
         ):
             await answer.read()
         await asyncio.sleep(1 / CALLS_PER_S)
@@ -68,7 +69,7 @@ async def main(url: str, pods: int) -> None:
         for path in WATCHED:
             tasks.create_task(watch(session, path))
         tasks.create_task(renew(session))
-        tasks.create_task(audit(pods))
+        tasks.create_task(audit(pods, urlsplit(url).port or 80))
         await asyncio.sleep(1)
         print("ready", flush=True)
 

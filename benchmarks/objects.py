@@ -41,7 +41,7 @@ def base_deployment(name: str, replicas: int) -> dict[str, Any]:
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": _pod_spec(0)},
+            "template": {"metadata": {"labels": labels}, "spec": _pod_spec(0, ARKLET_PORT)},
         },
         "status": {
             "observedGeneration": 1,
@@ -80,15 +80,15 @@ def pod_name(deployment: str, number: int) -> str:
     return f"{replica_set_of(deployment)}-{number:05d}"
 
 
-def base_pod(deployment: str, number: int, *, size: int = 4400) -> dict[str, Any]:
+def base_pod(deployment: str, number: int, *, size: int = 4400, arklet_port: int = ARKLET_PORT) -> dict[str, Any]:
     """A Ready base pod of about `size` bytes as JSON: more of them are variables of its environment."""
-    pod = _base_pod(deployment, number, 0)
+    pod = _base_pod(deployment, number, 0, arklet_port)
     missing = size - len(json.dumps(pod, separators=(",", ":")))
     variable = len(json.dumps(_variable(0), separators=(",", ":"))) + 1
-    return _base_pod(deployment, number, max(0, round(missing / variable)))
+    return _base_pod(deployment, number, max(0, round(missing / variable)), arklet_port)
 
 
-def _base_pod(deployment: str, number: int, variables: int) -> dict[str, Any]:
+def _base_pod(deployment: str, number: int, variables: int, arklet_port: int) -> dict[str, Any]:
     name, owner = pod_name(deployment, number), replica_set_of(deployment)
     return {
         "apiVersion": "v1",
@@ -101,7 +101,7 @@ def _base_pod(deployment: str, number: int, variables: int) -> dict[str, Any]:
             "ownerReferences": [_owner("apps/v1", "ReplicaSet", owner)],
             "managedFields": [_managed("kube-controller-manager", "spec"), _managed("kubelet", "status")],
         },
-        "spec": _pod_spec(variables) | {"nodeName": f"node-{number % 50}"},
+        "spec": _pod_spec(variables, arklet_port) | {"nodeName": f"node-{number % 50}"},
         "status": {
             "phase": "Running",
             "conditions": [{"type": t, "status": "True", "lastProbeTime": None, "lastTransitionTime": MOMENT} for t in _CONDITIONS],
@@ -133,12 +133,12 @@ def container_id(pod: str) -> str:
     return f"containerd://{uid('container', pod).replace('-', '') * 2}"
 
 
-def _pod_spec(variables: int) -> dict[str, Any]:
+def _pod_spec(variables: int, arklet_port: int) -> dict[str, Any]:
     probe = {"httpGet": {"path": "/ready", "port": 8080, "scheme": "HTTP"}, "periodSeconds": 10, "failureThreshold": 3}
     container = {
         "name": "base",
         "image": "registry.example.com/base:1.0.0",
-        "ports": [{"name": "arklet", "containerPort": ARKLET_PORT, "protocol": "TCP"}],
+        "ports": [{"name": "arklet", "containerPort": arklet_port, "protocol": "TCP"}],
         "env": [_variable(number) for number in range(variables)],
         "resources": {"limits": {"memory": "2Gi"}, "requests": {"cpu": "500m", "memory": "2Gi"}},
         "readinessProbe": probe,

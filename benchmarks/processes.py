@@ -158,7 +158,7 @@ def ready_process(url: str, *command: str, within_s: float = 120.0) -> Iterator[
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = folder / "kubeconfig"
-        path.write_text(json.dumps(_kubeconfig(url)), encoding="utf-8")
+        path.write_text(json.dumps(kubeconfig(url)), encoding="utf-8")
         health = free_port()
         words = [word.format(kubeconfig=path, health=health) for word in command]
         with (folder / "log").open("wb") as log:
@@ -192,7 +192,8 @@ def _is_ready(port: int) -> bool:
         return False
 
 
-def _kubeconfig(url: str) -> dict[str, Any]:
+def kubeconfig(url: str) -> dict[str, Any]:
+    """A kubeconfig that names one server."""
     return {
         "apiVersion": "v1",
         "kind": "Config",

@@ -1,10 +1,11 @@
 """A world in which nothing is left to do, served by the embedded API server: `python -m benchmarks.settled PORT PODS MODULES`.
 
 Base Deployments of 500 pods each; on every pod the same number of Modules, all Available. They are put into the server's store
-as they are. Every pod has an address of its own and answers `queryAllBiz` with what its Modules ask for. One line on standard
-output tells that it is ready; then it answers every line on standard input with the number of changes by table and of calls to
-bases, as JSON, and ends when that is closed. A line `touch RATE SECONDS` first changes so many Modules a second for so long:
-their `lastTransitionTime` becomes the moment, by which whoever sees the change knows how old it is.
+as they are. Every pod has an address of its own, on which it answers `queryAllBiz`, at the server's port number, with what its
+Modules ask for. One line on standard output tells that it is ready; then it answers every line on standard input with the
+number of changes by table and of calls to bases, as JSON, and ends when that is closed. A line `touch RATE SECONDS` first
+changes so many Modules a second for so long: their `lastTransitionTime` becomes the moment, by which whoever sees the change
+knows how old it is.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from benchmarks.objects import (
-    ARKLET_PORT,
     MOMENT,
     NAMESPACE,
     Family,
@@ -46,7 +46,7 @@ STRIDE: Final = 7919  # a prime, so that changes jump between families and come 
 _SPARE_FILES: Final = 200
 
 
-def tables(pods: int, modules: int) -> dict[str, list[Object]]:
+def tables(pods: int, modules: int, arklet_port: int) -> dict[str, list[Object]]:
     """All objects by the table that they belong to."""
     found: dict[str, list[Object]] = {}
 
@@ -58,7 +58,7 @@ def tables(pods: int, modules: int) -> dict[str, list[Object]]:
         add("deployments.apps", base_deployment(name, len(numbers)))
         add("replicasets.apps", base_replica_set(name, len(numbers)))
         for number in numbers:
-            add("pods", base_pod(name, number))
+            add("pods", base_pod(name, number, arklet_port=arklet_port))
         for module in range(modules // pods):
             family = Family(module=f"module-{module}", base_deployment=name, replicas=len(numbers))
             add("moduledeployments.koupleless.alipay.com", family.deployment_object())
@@ -72,7 +72,7 @@ def fill(cluster: DevCluster, pods: int, modules: int) -> None:
     """Put everything into the store, past admission: these are states that controllers have written before."""
     for path in sorted(DEFINITIONS.glob("module*.yaml")):
         cluster.api.create("customresourcedefinitions.apiextensions.k8s.io", yaml.safe_load(path.read_text("utf-8")))
-    for table, objects in tables(pods, modules).items():
+    for table, objects in tables(pods, modules, cluster.port).items():
         for obj in objects:
             cluster.api.store.put(table, (NAMESPACE, obj["metadata"]["name"]), obj)
 
@@ -94,7 +94,7 @@ def listing(modules: int) -> bytes:
     return b"HTTP/1.1 200 OK\r\n\r\n" + body.encode()
 
 
-async def answer_as_bases(pods: int, reply: bytes, counts: Counter[str]) -> list[asyncio.Server]:
+async def answer_as_bases(pods: int, port: int, reply: bytes, counts: Counter[str]) -> list[asyncio.Server]:
     """Listen on the address of every pod; whatever is asked, the answer is the list."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most < pods + _SPARE_FILES:
@@ -112,7 +112,7 @@ async def answer_as_bases(pods: int, reply: bytes, counts: Counter[str]) -> list
         finally:
             writer.close()
 
-    return [await asyncio.start_server(answer, address(number), ARKLET_PORT) for number in range(pods)]
+    return [await asyncio.start_server(answer, address(number), port) for number in range(pods)]
 
 
 def count_changes(cluster: DevCluster, counts: Counter[str]) -> None:
@@ -148,7 +148,7 @@ async def main() -> None:
     gc.disable()
     counts: Counter[str] = Counter()
     reply = listing(options.modules // options.pods)
-    servers = await answer_as_bases(options.pods, reply, counts) if options.modules else []
+    servers = await answer_as_bases(options.pods, options.port, reply, counts) if options.modules else []
     async with DevCluster(port=options.port, controllers=False) as cluster:
         fill(cluster, options.pods, options.modules)
         count_changes(cluster, counts)
