@@ -21,7 +21,11 @@ CALLS_PER_S: Final = 10
 
 @attrs.define(kw_only=True)
 class AuditSchedule:
-    """One audit per base and `interval_s`, at a second that the base's UID sets; all bases together at most 10 in a second."""
+    """One audit per base and `interval_s`, at a second that the base's UID sets; all bases together at most 10 in a second.
+
+    That second stays the base's own, whenever else its list is read: what reads all lists at one moment, as a start does,
+    doesn't bring the audits together. With more bases than an interval has places the interval is as long as they need.
+    """
 
     interval_s: float
     clock: Clock
@@ -33,7 +37,7 @@ class AuditSchedule:
     def next_at(self, key: BaseKey) -> float:
         """When the base is to be audited next, on the monotonic clock."""
         if key not in self._next:
-            self._next[key] = math.ceil(self.clock.monotonic() + self.interval_s * _share(key.uid))
+            self._next[key] = self._own_second(key)
         return self._next[key]
 
     def is_due(self, key: BaseKey) -> bool:
@@ -52,8 +56,15 @@ class AuditSchedule:
 
     def done(self, key: BaseKey) -> None:
         """The list was just read, for whatever reason."""
-        self._next[key] = math.ceil(self.clock.monotonic() + self.interval_s)
+        self._next[key] = self._own_second(key)
         self._promised.discard(key)
+
+    def _own_second(self, key: BaseKey) -> float:
+        """The base's own second that comes next."""
+        period_s = max(self.interval_s, len(self._next) / CALLS_PER_S)
+        phase_s = period_s * _share(key.uid)
+        now = self.clock.monotonic()
+        return math.ceil(now + period_s - (now - phase_s) % period_s)
 
     def _place(self, now: float) -> float:
         """The first second from now on with a place left; the place is taken."""
