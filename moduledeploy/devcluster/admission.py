@@ -1,19 +1,30 @@
 """Admission: what is decided from the state of other objects, before validation.
 
-Follows apiserver's NamespaceLifecycle plugin.
+Follows the plugins NamespaceLifecycle and ServiceAccount.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from moduledeploy.devcluster.errors import ApiError, not_found
+from moduledeploy.devcluster.errors import ApiError, forbidden, not_found
+from moduledeploy.devcluster.objectmeta import generate_name
 
 if TYPE_CHECKING:
     from moduledeploy.devcluster.resources import Resource
     from moduledeploy.devcluster.storage import Key, Object
     from moduledeploy.devcluster.writes import Writes
 
+_TOKEN_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+_TOKEN_SOURCES: Final = [
+    {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+    {
+        "downwardAPI": {
+            "items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]
+        }
+    },
+]
 IMMORTAL: Final = frozenset({"default", "kube-system", "kube-public"})
 
 
@@ -36,6 +47,41 @@ def admit_namespace(writes: Writes, resource: Resource, obj: Object, old: Object
         details = {"name": meta.get("name", ""), "group": resource.group, "kind": resource.plural, "causes": [cause]}
         target = f'{resource.table} "{meta.get("name", "")}" is forbidden: {message}'
         raise ApiError(403, "Forbidden", target, details={k: v for k, v in details.items() if v})
+
+
+def admit_service_account(
+    writes: Writes, resource: Resource, obj: Object, old: Object | None, subresource: str
+) -> None:
+    """A new pod runs as an account that is there, and gets its token unless one of them doesn't want that."""
+    if resource.table != "pods" or old is not None or subresource:
+        return
+    spec, namespace = obj["spec"], obj["metadata"]["namespace"]
+    name = spec.setdefault("serviceAccountName", "default")
+    record = writes.store.get("serviceaccounts", (namespace, name))
+    if record is None:
+        pod = obj["metadata"].get("name", "")
+        raise forbidden(
+            "pods", "", pod, f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
+        )
+    wanted = spec.get("automountServiceAccountToken", record.obj.get("automountServiceAccountToken", True))
+    if wanted:
+        _mount_token(spec)
+    if record.obj.get("imagePullSecrets") and not spec.get("imagePullSecrets"):
+        spec["imagePullSecrets"] = [dict(secret) for secret in record.obj["imagePullSecrets"]]
+
+
+def _mount_token(spec: Object) -> None:
+    containers = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+    bare = [c for c in containers if all(m.get("mountPath") != _TOKEN_PATH for m in c.get("volumeMounts") or [])]
+    if not bare:
+        return
+    volume = generate_name("kube-api-access-")
+    for container in bare:
+        mounts = container.setdefault("volumeMounts", [])
+        mounts.append({"name": volume, "readOnly": True, "mountPath": _TOKEN_PATH})
+    spec.setdefault("volumes", []).append(
+        {"name": volume, "projected": {"sources": _TOKEN_SOURCES, "defaultMode": 420}}
+    )
 
 
 def forbid_immortal(resource: Resource, key: Key) -> None:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.storage import Object
 
 MAX_BODY: Final = 3 * 1024 * 1024  # apiserver's limit on request bodies
+# Half of a surrogate pair alone, which Go's decoder replaces.
+_LONE_SURROGATE: Final = re.compile(
+    rb"((?<!\\)(?:\\\\)*(?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*)"
+    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|[c-fC-F][0-9a-fA-F]{2})"
+)
 _JSON: Final = frozenset({"", "application/json"})
 
 
@@ -26,12 +31,15 @@ def unsupported(accepted: str) -> ApiError:
 
 
 def media_type(content_type: str) -> str:
-    """The type without its parameters."""
-    return content_type.partition(";")[0].strip().lower()
+    """The type without its parameters; parameters that can't be parsed spoil it."""
+    kind, *parameters = content_type.split(";")
+    if any(parameter.strip() and "=" not in parameter for parameter in parameters):
+        return content_type
+    return kind.strip().lower()
 
 
-def read_object(body: bytes, content_type: str, *, strict: bool = False) -> tuple[Object, list[str]]:
-    """The object, and in strict reading the fields that stood twice; raises ApiError 400, 413, 415."""
+def read_object(body: bytes, content_type: str) -> tuple[Object, list[str]]:
+    """The object, and sentences for the fields that stood twice; raises ApiError 400, 413, 415."""
     kind = media_type(content_type)
     if len(body) > MAX_BODY:
         raise ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {MAX_BODY}")
@@ -43,13 +51,13 @@ def read_object(body: bytes, content_type: str, *, strict: bool = False) -> tupl
         raise unsupported("application/json, application/yaml")
     if not isinstance(value, dict):
         raise bad_request("couldn't get version/kind; json parse error: cannot unmarshal into a struct")
-    return value, repeated_fields(body) if strict and kind in _JSON else []
+    return value, repeated_fields(body) if kind in _JSON else repeated_keys(body)
 
 
 def parse_json(body: bytes) -> Any:
     """Raises ApiError 400 for what is no JSON."""
     try:
-        return decode(body)
+        return decode(_LONE_SURROGATE.sub(rb"\1\\ufffd", body) if b"\\ud" in body or b"\\uD" in body else body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
 
@@ -57,7 +65,7 @@ def parse_json(body: bytes) -> Any:
 def parse_yaml(body: bytes) -> Any:
     """JSON's values from the first YAML document; raises ApiError 400 for what is none."""
     try:
-        return next(yaml.load_all(body, Loader=_JsonLoader), None)  # noqa: S506 - a safe loader without dates
+        return next(yaml.load_all(body, Loader=_JsonLoader), None)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from error
 
@@ -96,16 +104,39 @@ _JsonLoader.add_constructor("tag:yaml.org,2002:bool", lambda _, node: node.value
 
 
 def repeated_fields(body: bytes) -> list[str]:
-    """Sentences for fields that one object of the body has twice."""
+    """Sentences for fields that one object of the JSON document, which parses, has twice."""
+    found = False
+
+    def look(pairs: list[tuple[str, Any]]) -> _Pairs:
+        nonlocal found
+        found = found or len({name for name, _ in pairs}) < len(pairs)
+        return _Pairs(pairs)
+
+    document = json.loads(body, object_pairs_hook=look)
     repeated: list[str] = []
-
-    def collect(pairs: list[tuple[str, Any]]) -> Object:
-        seen: Object = {}
-        for name, value in pairs:
-            if name in seen:
-                repeated.append(f'duplicate field "{name}"')
-            seen[name] = value
-        return seen
-
-    json.loads(body, object_pairs_hook=collect)
+    if found:
+        _collect(document, "", repeated)
     return repeated
+
+
+class _Pairs:
+    """An object of a document with all its fields, in their order."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        self.pairs = pairs
+
+
+def _collect(value: Any, path: str, repeated: list[str]) -> None:
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            _collect(item, f"{path}[{index}]", repeated)
+    elif isinstance(value, _Pairs):
+        seen = set()
+        for name, item in value.pairs:
+            where = f"{path}.{name}" if path else name
+            if name in seen:
+                repeated.append(f'duplicate field "{where}"')
+            seen.add(name)
+            _collect(item, where, repeated)

@@ -84,7 +84,7 @@ class BuiltInStrategy:
         if kind != resource.kind:
             raise bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}')
         reading = Reading(kind, version)
-        meta = objectmeta.check_types(obj.get("metadata") or {}, reading.unknown)
+        meta = objectmeta.check_types(obj.get("metadata") or {}, reading)
         rest = {name: value for name, value in obj.items() if name not in {"apiVersion", "kind", "metadata"}}
         body = reading.struct(rest, self.struct, "")
         decoded = {"kind": kind, "apiVersion": version, "metadata": meta, **body}
@@ -110,6 +110,10 @@ class BuiltInStrategy:
 
     def validate_update(self, new: Object, old: Object, subresource: str) -> list[FieldError]:
         return [] if subresource == "status" else self.problems(new) + self.changes(new, old)
+
+    def warnings(self, obj: Object, old: Object | None) -> tuple[str, ...]:
+        del obj, old
+        return ()
 
     def spec_changed(self, new: Object, old: Object) -> bool:
         return bool(new.get("spec") != old.get("spec"))

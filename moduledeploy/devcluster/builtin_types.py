@@ -10,7 +10,9 @@ from typing import Final
 _META: Final = """
 ObjectMeta: name:string generateName:string namespace:string uid:string resourceVersion:string generation:int64
   creationTimestamp:time deletionTimestamp:time deletionGracePeriodSeconds?:int64 labels:{string} annotations:{string}
-  ownerReferences:[OwnerReference|uid] finalizers:<string>
+  ownerReferences:[OwnerReference|uid] finalizers:<string> managedFields:[ManagedFields] selfLink:string
+ManagedFields: manager:string operation:string apiVersion:string time:time fieldsType:string fieldsV1:any
+  subresource:string
 DeleteOptions: gracePeriodSeconds?:int64 preconditions?:Preconditions orphanDependents?:bool propagationPolicy?:string
   dryRun:[string]
 Preconditions: uid?:string resourceVersion?:string

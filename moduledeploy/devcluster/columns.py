@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from moduledeploy.devcluster.scale import selector_text
 from moduledeploy.devcluster.tables import AGE, Column, age
 
@@ -265,3 +267,9 @@ COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
     "ClusterRoleBinding": _BINDINGS,
     "CustomResourceDefinition": _CREATED,
 }
+
+SCALE_COLUMNS: Final = (
+    _column("Desired", lambda s: s["spec"].get("replicas", 0), kind="integer"),
+    _column("Available", lambda s: s["status"].get("replicas", 0), kind="integer"),
+    attrs.evolve(AGE, type="date"),
+)

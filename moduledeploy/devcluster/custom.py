@@ -5,12 +5,14 @@ Follows k8s.io/apiextensions-apiserver pkg/registry/customresource.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from moduledeploy.devcluster import cel, objectmeta, scale
 from moduledeploy.devcluster.errors import INVALID, FieldError, Object, bad_request
+from moduledeploy.devcluster.gotypes import Reading
 from moduledeploy.devcluster.resources import Decoded
 from moduledeploy.devcluster.schema import Node, fill, prune
 from moduledeploy.devcluster.validation import repeated, unchecked_rules, validate
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.cel import RuleTree
     from moduledeploy.devcluster.resources import Resource
     from moduledeploy.devcluster.scale import ScalePaths
+
+
+_OWN_FINALIZERS: Final = ("kubernetes", "orphan", "foregroundDeletion")
+_UNQUALIFIED: Final = (
+    "prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"
+)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -48,14 +56,14 @@ class CustomStrategy:
         for field in ("kind", "apiVersion"):
             if not obj.get(field):
                 raise bad_request(f"Object '{field[0].upper()}{field[1:]}' is missing in the request body")
-        unknown: list[str] = []
-        meta = objectmeta.check_types(obj.get("metadata") or {}, unknown)
+        reading = Reading(obj["kind"], self.api_version)
+        meta = objectmeta.check_types(obj.get("metadata") or {}, reading)
         decoded = {**obj, "metadata": meta}
         # A body of another kind is validated as it came: nothing is pruned or filled in.
         if obj["kind"] == resource.kind and obj["apiVersion"] == self.api_version:
-            decoded = prune(self.node, decoded, "", unknown, root=True)
+            decoded = prune(self.node, decoded, "", reading.unknown, root=True)
             fill(self.node, decoded, keeps_nulls=keeps_nulls)
-        return Decoded(decoded, tuple(unknown))
+        return Decoded(decoded, tuple(sorted(reading.unknown)))
 
     def prepare_create(self, obj: Object) -> None:
         if self.has_status:
@@ -113,6 +121,14 @@ class CustomStrategy:
         if self.rules is None:
             return []
         return unchecked_rules(problems) or cel.check(self.rules, obj, "", *old)
+
+    def warnings(self, obj: Object, old: Object | None) -> tuple[str, ...]:
+        before = (old["metadata"].get("finalizers") or []) if old else []
+        return tuple(
+            f"metadata.finalizers: {json.dumps(finalizer)}: {_UNQUALIFIED}"
+            for finalizer in sorted({*(obj["metadata"].get("finalizers") or [])} - {*before})
+            if "/" not in finalizer and finalizer not in _OWN_FINALIZERS
+        )
 
     def spec_changed(self, new: Object, old: Object) -> bool:
         ignored = {"metadata", "status"} if self.has_status else {"metadata"}

@@ -8,7 +8,15 @@ import attrs
 
 from moduledeploy.devcluster import admission, protobuf, reviews, scaling, subresources
 from moduledeploy.devcluster.apply import apply_patch
-from moduledeploy.devcluster.bodies import media_type, parse_json, parse_yaml, read_object, repeated_keys, unsupported
+from moduledeploy.devcluster.bodies import (
+    media_type,
+    parse_json,
+    parse_yaml,
+    read_object,
+    repeated_fields,
+    repeated_keys,
+    unsupported,
+)
 from moduledeploy.devcluster.deletion import DeleteOptions
 from moduledeploy.devcluster.errors import (
     ApiError,
@@ -21,8 +29,8 @@ from moduledeploy.devcluster.errors import (
 )
 from moduledeploy.devcluster.gotypes import Type
 from moduledeploy.devcluster.kinds import TYPES
-from moduledeploy.devcluster.patches import json_patch, merge_patch
-from moduledeploy.devcluster.requests import APPLY_TYPES
+from moduledeploy.devcluster.patches import json_patch, merge_patch, unknown_fields
+from moduledeploy.devcluster.requests import APPLY_TYPE
 from moduledeploy.devcluster.strategic import strategic_patch
 from moduledeploy.devcluster.views import view
 from moduledeploy.devcluster.writes import Outcome, WriteOptions, Writes
@@ -108,9 +116,7 @@ class Handlers:
 
     def create(self, request: Request) -> Answer:
         """A new object, or an action on a subresource."""
-        options = request.write_options("CreateOptions")
-        strict = options.field_validation == "Strict"
-        body = self._read(request, strict=strict)
+        body, options = self._read(request, request.write_options("CreateOptions"))
         resource, part = request.resource, request.target.subresource
         if resource.verbs == ("create",):
             decoded, _ = self.writes.decode(resource, body, options)
@@ -132,14 +138,11 @@ class Handlers:
 
     def update(self, request: Request) -> Answer:
         """Replace the object, its status or its scale."""
-        options = request.write_options("UpdateOptions")
-        strict = options.field_validation == "Strict"
-        body = self._read(request, strict=strict)
+        body, options = self._read(request, request.write_options("UpdateOptions"))
         resource, key = request.resource, request.key
         match request.target.subresource:
             case "scale":
-                scaling.check_scale(body, key[1])
-                return Answer(body=scaling.write_scale(self.writes, resource, key, lambda _: body, options))
+                return Answer(body=scaling.replace_scale(self.writes, resource, key, body, options))
             case "finalize":
                 return Answer(body=subresources.finalize(self.writes, resource, key[1], body, options))
         self._check_part(request, ("", "status"))
@@ -148,16 +151,16 @@ class Handlers:
     def patch(self, request: Request) -> Answer:
         """Patch the object, its status or its scale, in any of the four ways."""
         kind = media_type(request.content_type)
-        apply = kind in APPLY_TYPES
+        apply = kind == APPLY_TYPE
         options = request.write_options("PatchOptions", apply=apply)
         resource, key = request.resource, request.key
         self._check_part(request, ("", "status", "scale"))
         if apply:
             return self._apply(request, options)
         change = _patch_function(kind, request)
+        options = attrs.evolve(options, repeated=_faults_of_patch(kind, request.body))
         if request.target.subresource == "scale":
-            return Answer(body=scaling.write_scale(self.writes, resource, key, change, options))
-
+            return Answer(body=scaling.patch_scale(self.writes, resource, key, change, options))
         return self._shown(request, self.writes.patch(resource, key, change, options))
 
     def _apply(self, request: Request, options: WriteOptions) -> Answer:
@@ -193,18 +196,16 @@ class Handlers:
         """Checked options of a delete."""
         return _delete_options(request)
 
-    def _read(self, request: Request, *, strict: bool) -> Object:
-        """The body as an object; raises ApiError 400, 413, 415."""
+    def _read(self, request: Request, options: WriteOptions) -> tuple[Object, WriteOptions]:
+        """The body as an object, and options that know of what stood twice in it; raises ApiError 400, 413, 415."""
         if media_type(request.content_type) == protobuf.MEDIA_TYPE:
             schema = request.resource.strategy.schema()
             if request.target.subresource in _PART_TYPES:
                 schema = TYPES.structs[_PART_TYPES[request.target.subresource]]
             struct = schema if isinstance(schema, Type) else None
-            return self.reader.read(request.body, struct, TYPES.structs["ObjectMeta"])
-        body, repeated = read_object(request.body, request.content_type, strict=strict)
-        if repeated:
-            raise bad_request("strict decoding error: " + ", ".join(repeated))
-        return body
+            return self.reader.read(request.body, struct, TYPES.structs["ObjectMeta"]), options
+        body, repeated = read_object(request.body, request.content_type)
+        return body, attrs.evolve(options, repeated=tuple(repeated)) if repeated else options
 
     def _check_part(self, request: Request, known: tuple[str, ...]) -> None:
         part = request.target.subresource
@@ -220,6 +221,12 @@ class Handlers:
         return Answer(body=obj, code=201 if outcome.created else 200, warnings=outcome.warnings)
 
 
+def _typed_patch(obj: Object, patch: Object, resource: Resource) -> Object:
+    """A strategic merge happens in Go's types, which know their kind without being told."""
+    patched = strategic_patch(obj, patch, resource.strategy.schema())
+    return {**patched, "kind": obj["kind"], "apiVersion": obj["apiVersion"]}
+
+
 def _patch_function(kind: str, request: Request) -> Callable[[Object], Object]:
     match kind:
         case "application/json-patch+json":
@@ -227,9 +234,20 @@ def _patch_function(kind: str, request: Request) -> Callable[[Object], Object]:
         case "application/merge-patch+json":
             return lambda obj: merge_patch(obj, _patch_object(request))
         case "application/strategic-merge-patch+json" if request.resource.strategy.strategic:
-            return lambda obj: strategic_patch(obj, _patch_object(request), request.resource.strategy.schema())
+            return lambda obj: _typed_patch(obj, _patch_object(request), request.resource)
         case _:
             raise unsupported(_PATCHES)
+
+
+def _faults_of_patch(kind: str, body: bytes) -> tuple[str, ...]:
+    """Sentences for fields of a patch, which parses, that stand twice or mean nothing."""
+    try:
+        repeated = repeated_fields(body)
+    except ValueError:
+        return ()
+    if kind == "application/json-patch+json":
+        return tuple(f"json patch {sentence}" for sentence in (*repeated, *unknown_fields(parse_json(body))))
+    return tuple(repeated)
 
 
 def _patch_body(request: Request) -> Any:

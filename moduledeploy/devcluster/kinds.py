@@ -195,6 +195,7 @@ def _core() -> Iterator[Resource]:
             "returns_deleted": True,
             "defaults": pods.default_pod,
             "prepare": pods.prepare_pod,
+            "status_keeps": ("spec", "metadata.ownerReferences", "status.qosClass"),
             "problems": pods.pod_problems,
             "changes": pods.pod_changes,
             "grace": pods.pod_grace,

@@ -8,13 +8,14 @@ import attrs
 
 from moduledeploy.devcluster.errors import ApiError
 
-Shape = Literal["plain", "table", "partial"]
+Shape = Literal["plain", "table", "partial", "partials"]
 _JSON: Final = frozenset({"application/json", "*/*", "application/*"})
+_VERSIONS: Final = ("v1", "v1beta1")
 _YAML: Final = "application/yaml"
 _SHAPES: Final[dict[str, Shape]] = {
     "Table": "table",
     "PartialObjectMetadata": "partial",
-    "PartialObjectMetadataList": "partial",
+    "PartialObjectMetadataList": "partials",
 }
 
 
@@ -24,6 +25,7 @@ class Form:
 
     shape: Shape = "plain"
     yaml: bool = False
+    version: str = "v1"  # of meta.k8s.io, for shapes that are not plain
 
 
 PLAIN: Final = Form()
@@ -38,12 +40,20 @@ def choose(accept: str, *, shapes: bool = True) -> Form:
         options = dict(part.partition("=")[::2] for part in parameters)
         wanted = options.get("as", "")
         if wanted and (
-            not shapes or options.get("g") != "meta.k8s.io" or wanted not in _SHAPES or options.get("v") != "v1"
+            not shapes
+            or options.get("g") != "meta.k8s.io"
+            or wanted not in _SHAPES
+            or options.get("v") not in _VERSIONS
         ):
             continue
         if media in _JSON:
-            return Form(_SHAPES[wanted]) if wanted else PLAIN
+            return Form(_SHAPES[wanted], version=options["v"]) if wanted else PLAIN
         if media == _YAML:
-            return Form(_SHAPES.get(wanted, "plain"), yaml=True)
+            return Form(_SHAPES.get(wanted, "plain"), yaml=True, version=options.get("v", "v1"))
+    raise not_acceptable()
+
+
+def not_acceptable() -> ApiError:
+    """406."""
     message = "only the following media types are accepted: application/json, application/yaml"
-    raise ApiError(406, "NotAcceptable", message)
+    return ApiError(406, "NotAcceptable", message)

@@ -9,20 +9,24 @@ import random
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
+from moduledeploy.devcluster.builtin_types import NOTATION
 from moduledeploy.devcluster.errors import (
     FORBIDDEN,
     INVALID,
     REQUIRED,
     TOO_LONG,
-    TYPE_INVALID,
     FieldError,
     bad_request,
 )
+from moduledeploy.devcluster.gotypes import Field, Types
 from moduledeploy.devcluster.names import NAME_RULES, label_value_problem, qualified_name_problem
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from moduledeploy.devcluster.gotypes import Reading, Type
     from moduledeploy.devcluster.resources import Resource
     from moduledeploy.devcluster.storage import Object
 
@@ -30,13 +34,16 @@ _SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"  # apiserver names.go: no
 _MAX_GENERATED: Final = 63
 _MAX_ANNOTATIONS: Final = 256 * 1024
 _IMMUTABLE: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
-_STRINGS: Final = ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion")
 _ORDER: Final = (
     "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
     "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers",
     "managedFields",
 )  # fmt: skip
-_FIELDS: Final = frozenset({*_ORDER, "selfLink"})
+_TYPE: Final = Types.parse(NOTATION).structs["ObjectMeta"]
+_DUPLICATE_OWNERS: Final = (
+    ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, "
+    "and may reject such requests as early as 1.24; please fix your requests;"
+)
 
 
 def timestamp(now: datetime) -> str:
@@ -78,28 +85,33 @@ def tidy(meta: Object) -> Object:
     return {field: meta[field] for field in _ORDER if meta.get(field) not in (None, "", {}, [])}
 
 
-def check_types(meta: Any, strict: list[str]) -> Object:
-    """`metadata` with known fields only; raises ApiError 400 where a field has the wrong type."""
+def check_types(meta: Any, reading: Reading) -> Object:
+    """`metadata` with known fields only, in Go's form; raises ApiError 400 where a field has the wrong type."""
     if not isinstance(meta, dict):
         raise bad_request("metadata: expected an object")
-    for field in _STRINGS:
-        if meta.get(field) is not None and not isinstance(meta[field], str):
-            raise bad_request(f"json: cannot unmarshal into field ObjectMeta.metadata.{field} of type string")
-    for field in ("labels", "annotations"):
-        value = meta.get(field)
-        if value is not None and not _strings_only(value):
-            raise bad_request(
-                f"json: cannot unmarshal into field ObjectMeta.metadata.{field} of type map[string]string"
-            )
-    for field in ("finalizers", "ownerReferences", "managedFields"):
-        if meta.get(field) is not None and not isinstance(meta[field], list):
-            raise bad_request(f"json: cannot unmarshal into field ObjectMeta.metadata.{field} of type []")
-    strict.extend(f'unknown field "metadata.{field}"' for field in meta if field not in _FIELDS)
-    return {field: value for field, value in meta.items() if field in _FIELDS}
+    return reading.struct(meta, _TYPE, "metadata.")
 
 
-def _strings_only(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(item, str) or item is None for item in value.values())
+def with_metadata(struct: Type) -> Type:
+    """The type of a whole object, from the type of what it has besides its metadata."""
+    metadata = Field(name="metadata", type=_TYPE, pointer=False, always=True)
+    return attrs.evolve(struct, fields={**struct.fields, "metadata": metadata})
+
+
+def dedup_owners(meta: Object) -> tuple[str, ...]:
+    """Take out references that stand twice, in place; the warning for it."""
+    owners = meta.get("ownerReferences") or []
+    unique: list[Object] = []
+    repeated: list[str] = []
+    for owner in owners:
+        if owner in unique:
+            repeated.append(owner["uid"])
+        else:
+            unique.append(owner)
+    if not repeated:
+        return ()
+    meta["ownerReferences"] = unique
+    return (f"{_DUPLICATE_OWNERS} duplicate UID(s) observed: {', '.join(dict.fromkeys(repeated))}",)
 
 
 def validate_new(meta: Object, resource: Resource) -> list[FieldError]:
@@ -107,7 +119,9 @@ def validate_new(meta: Object, resource: Resource) -> list[FieldError]:
     problems: list[FieldError] = []
     rule = NAME_RULES[resource.name_rule]
     prefix = meta.get("generateName", "")
-    if prefix and (problem := rule(prefix.rstrip("-.") or prefix)):
+    # A trailing hyphen is what the suffix follows: with the letter before it, it counts as a letter.
+    masked = prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix
+    if prefix and (problem := rule(masked)):
         problems.append(FieldError(INVALID, "metadata.generateName", prefix, problem))
     name = meta.get("name", "")
     if not name:
@@ -163,9 +177,9 @@ def _owner_problems(owners: list[Any]) -> list[FieldError]:
     problems = []
     controllers = 0
     for owner in owners:
-        if not isinstance(owner, dict):
-            problems.append(FieldError(TYPE_INVALID, "metadata.ownerReferences", owner))
-            continue
+        if owner.get("apiVersion", "").count("/") > 1:
+            detail = "must be a group and a version"
+            problems.append(FieldError(INVALID, "metadata.ownerReferences.apiVersion", owner["apiVersion"], detail))
         problems += [
             FieldError(INVALID, f"metadata.ownerReferences.{field}", owner.get(field), "must not be empty")
             for field in ("apiVersion", "kind", "name", "uid")

@@ -171,19 +171,57 @@ def _container_problems(container: Object, path: str, seen: set[str]) -> list[Fi
 
 def pod_changes(new: Object, old: Object) -> list[FieldError]:
     """A pod's spec stays as it is, but for images, deadlines, tolerations and the way to a node."""
+    if not all(container.get("image", "").strip() for container in new["spec"].get("containers") or []):
+        return []  # said already, and the rest isn't looked at
+    problems = _deadline_changes(new["spec"], old["spec"]) + _toleration_changes(new["spec"], old["spec"])
+    problems += _gate_changes(new["spec"], old["spec"])
     ours, theirs = copy_object(new["spec"]), copy_object(old["spec"])
     if any(len(ours.get(field) or []) != len(theirs.get(field) or []) for field in ("containers", "initContainers")):
         detail = "pod updates may not add or remove containers"
-        return [FieldError(FORBIDDEN, "spec.containers", None, detail)]
+        return [*problems, FieldError(FORBIDDEN, "spec.containers", None, detail)]
     for spec in (ours, theirs):
         for field in ("activeDeadlineSeconds", "tolerations", "schedulingGates", "ephemeralContainers"):
             spec.pop(field, None)
         for container in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]:
             container.pop("image", None)
     if ours == theirs:
-        return []
+        return problems
     detail = "pod updates may not change fields other than images, activeDeadlineSeconds, tolerations, schedulingGates"
-    return [FieldError(FORBIDDEN, "spec", None, detail)]
+    return [*problems, FieldError(FORBIDDEN, "spec", None, detail)]
+
+
+def _deadline_changes(new: Object, old: Object) -> list[FieldError]:
+    before, after = old.get("activeDeadlineSeconds"), new.get("activeDeadlineSeconds")
+    if before is None or before == after:
+        return []
+    if after is None:
+        detail = "must not update from a positive integer to nil value"
+    elif after > before:
+        detail = f"must be less than or equal to previous value {before}"
+    else:
+        return []
+    return [FieldError(INVALID, "spec.activeDeadlineSeconds", after, detail)]
+
+
+def _toleration_changes(new: Object, old: Object) -> list[FieldError]:
+    def timeless(toleration: Object) -> Object:
+        return {name: value for name, value in toleration.items() if name != "tolerationSeconds"}
+
+    present = [timeless(toleration) for toleration in new.get("tolerations") or []]
+    if all(timeless(toleration) in present for toleration in old.get("tolerations") or []):
+        return []
+    detail = "existing toleration can not be modified except its tolerationSeconds"
+    return [FieldError(FORBIDDEN, "spec.tolerations", None, detail)]
+
+
+def _gate_changes(new: Object, old: Object) -> list[FieldError]:
+    known = {gate["name"] for gate in old.get("schedulingGates") or []}
+    detail = "only deletion is allowed, but found new scheduling gate"
+    return [
+        FieldError(FORBIDDEN, f"spec.schedulingGates[{index}].name", None, detail)
+        for index, gate in enumerate(new.get("schedulingGates") or [])
+        if gate["name"] not in known
+    ]
 
 
 def pod_grace(pod: Object, requested: int | None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import attrs
+from multidict import MultiMapping
 
 from moduledeploy.devcluster.errors import (
     FORBIDDEN,
@@ -24,9 +25,7 @@ _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "GET": "ge
 _MAX_MANAGER: Final = 128
 _TRUE: Final = frozenset({"1", "true", "True", "TRUE", "t", "T"})
 _FALSE: Final = frozenset({"0", "false", "False", "FALSE", "f", "F"})
-APPLY_TYPES: Final = frozenset(
-    {"application/apply-patch+yaml", "application/apply-patch+json", "application/apply-patch+cbor"}
-)
+APPLY_TYPE: Final = "application/apply-patch+yaml"
 
 
 @attrs.frozen(kw_only=True)
@@ -81,6 +80,12 @@ class Query:
         """A parameter, or nothing."""
         return self.values.get(name, "")
 
+    def all(self, name: str) -> list[str]:
+        """Every value of a parameter that may stand several times."""
+        if isinstance(self.values, MultiMapping):
+            return list(self.values.getall(name, []))
+        return [self.values[name]] if name in self.values else []
+
     def flag(self, name: str) -> bool:
         """A boolean parameter; present without a value means true."""
         value = self.values.get(name)
@@ -108,9 +113,9 @@ class Query:
     def check_write(self, kind: str, *, apply: bool = False) -> None:
         """Raises ApiError 422 for options of a write that can't be; `kind` is CreateOptions and the like."""
         problems = []
-        dry_run = self.text("dryRun")
-        if dry_run and dry_run != "All":
-            problems.append(FieldError(NOT_SUPPORTED, "dryRun", [dry_run], 'supported values: "All"'))
+        dry_runs = self.all("dryRun")
+        if any(value != "All" for value in dry_runs):
+            problems.append(FieldError(NOT_SUPPORTED, "dryRun", dry_runs, 'supported values: "All"'))
         manager = self.text("fieldManager")
         if len(manager) > _MAX_MANAGER:
             problems.append(FieldError(TOO_LONG, "fieldManager", None, f"may not be more than {_MAX_MANAGER} bytes"))

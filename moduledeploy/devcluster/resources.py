@@ -75,6 +75,9 @@ class Strategy(Protocol):
     def validate_update(self, new: Object, old: Object, subresource: str) -> list[FieldError]:
         """Everything but the metadata all kinds have."""
 
+    def warnings(self, obj: Object, old: Object | None) -> tuple[str, ...]:
+        """What is accepted, but better not written."""
+
     def spec_changed(self, new: Object, old: Object) -> bool:
         """Whether this update takes a new generation."""
 

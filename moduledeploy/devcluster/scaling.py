@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from moduledeploy.devcluster.apply import Kind, commit_merged, merge_intent
-from moduledeploy.devcluster.errors import INVALID, FieldError, bad_request, invalid, not_found, unknown
+from moduledeploy.devcluster.errors import (
+    INVALID,
+    ApiError,
+    FieldError,
+    bad_request,
+    conflict,
+    invalid,
+    not_found,
+    unknown,
+)
 from moduledeploy.devcluster.fieldpaths import field
 from moduledeploy.devcluster.gotypes import Reading
 from moduledeploy.devcluster.kinds import TYPES
@@ -34,21 +43,48 @@ def get_scale(writes: Writes, resource: Resource, key: Key) -> Object:
     return to_scale(_found(writes, resource, key).obj, resource.scale)
 
 
-def write_scale(
+def replace_scale(writes: Writes, resource: Resource, key: Key, scale: Object, options: WriteOptions) -> Object:
+    """Replace the replicas by a whole Scale; raises ApiError 400, 404, 409, 422."""
+    wanted = _decoded(scale, key[1], options)
+    if not (scale.get("metadata") or {}).get("name"):
+        raise bad_request(f"the name of the object ({key[1]} based on URL) was undeterminable: name must be provided")
+    return _write(writes, resource, key, lambda _: wanted, options)
+
+
+def patch_scale(
     writes: Writes, resource: Resource, key: Key, change: Callable[[Object], Object], options: WriteOptions
 ) -> Object:
-    """Change the replicas through the Scale that `change` makes of the present one."""
+    """Patch the Scale that stands for the object; raises ApiError 400, 404, 409, 422."""
 
+    def patched(scale: Object) -> Object:
+        try:
+            return _decoded(change(scale), key[1], options)
+        except ApiError as error:
+            if error.code != 400:
+                raise
+            raise invalid("", "", "", [FieldError(INVALID, "patch", None, error.message)]) from error
+
+    return _write(writes, resource, key, patched, options)
+
+
+def _write(
+    writes: Writes, resource: Resource, key: Key, change: Callable[[Object], Object], options: WriteOptions
+) -> Object:
     def apply(obj: Object) -> Object:
-        wanted, _ = _checked(change(to_scale(obj, resource.scale)), key[1])
+        wanted = change(to_scale(obj, resource.scale))
+        meta = wanted["metadata"]
+        if meta.get("uid", obj["metadata"]["uid"]) != obj["metadata"]["uid"]:
+            why = (
+                f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {obj['metadata']['uid']}"
+            )
+            raise conflict(resource.plural, resource.group, key[1], why)
         _refuse_negative(resource, wanted, key[1])
-        version = wanted.get("metadata", {}).get("resourceVersion")
-        if version:
-            obj["metadata"]["resourceVersion"] = version
+        if meta.get("resourceVersion"):
+            obj["metadata"]["resourceVersion"] = meta["resourceVersion"]
         return with_replicas(obj, resource.scale, wanted["spec"].get("replicas", 0))
 
-    outcome = writes.patch(resource, key, apply, attrs.evolve(options, subresource="scale"))
-    return to_scale(outcome.obj, resource.scale)
+    options = attrs.evolve(options, subresource="scale", repeated=(), field_validation="Warn")
+    return to_scale(writes.patch(resource, key, apply, options).obj, resource.scale)
 
 
 def apply_scale(
@@ -94,8 +130,7 @@ def _managed_scale(obj: Object, resource: Resource) -> Object:
     return {**scale, "metadata": {**scale["metadata"], "managedFields": managed.entries()}}
 
 
-def check_scale(scale: Object, name: str) -> None:
-    """Raises ApiError 400 for what is no Scale of that name."""
+def _check_identity(scale: Object, name: str) -> None:
     if scale.get("kind", "Scale") != "Scale" or scale.get("apiVersion", _VERSION) != _VERSION:
         raise bad_request(f'{scale.get("kind")} in version "{scale.get("apiVersion")}" cannot be handled as a Scale')
     meta = scale.get("metadata") or {}
@@ -104,11 +139,21 @@ def check_scale(scale: Object, name: str) -> None:
 
 
 def _checked(scale: Object, name: str) -> tuple[Object, list[str]]:
-    check_scale(scale, name)
+    _check_identity(scale, name)
     reading = Reading("Scale", _VERSION)
     meta = scale.get("metadata") or {}
-    rest = {name: value for name, value in scale.items() if name in ("spec", "status")}
+    rest = {name: value for name, value in scale.items() if name not in ("kind", "apiVersion", "metadata")}
     return {"metadata": meta, **reading.struct(rest, TYPES.structs["Scale"], "")}, reading.unknown
+
+
+def _decoded(scale: Object, name: str, options: WriteOptions) -> Object:
+    wanted, unknown_fields = _checked(scale, name)
+    wrong = [*options.repeated, *unknown_fields]
+    if wrong and options.field_validation == "Strict":
+        raise bad_request(
+            f'Scale in version "v1" cannot be handled as a Scale: strict decoding error: {", ".join(wrong)}'
+        )
+    return wanted
 
 
 def _refuse_negative(resource: Resource, scale: Object, name: str) -> None:

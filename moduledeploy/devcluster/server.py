@@ -14,13 +14,22 @@ from aiohttp import web
 
 from moduledeploy.devcluster import discovery, openapi, tables
 from moduledeploy.devcluster.bodies import parse_json
-from moduledeploy.devcluster.errors import ApiError, Object, bad_request, forbidden, method_not_supported, not_found
+from moduledeploy.devcluster.columns import SCALE_COLUMNS
+from moduledeploy.devcluster.errors import (
+    ApiError,
+    Object,
+    bad_request,
+    forbidden,
+    method_not_supported,
+    not_found,
+    unknown,
+)
 from moduledeploy.devcluster.faults import Fault, Faults
 from moduledeploy.devcluster.faults_on_requests import CutError, refusal, spoiled
 from moduledeploy.devcluster.handlers import Answer, Handlers, Request
 from moduledeploy.devcluster.identity import User, authenticate, impersonated
 from moduledeploy.devcluster.listing import Page, Selection, read_page
-from moduledeploy.devcluster.negotiation import Form, choose
+from moduledeploy.devcluster.negotiation import Form, choose, not_acceptable
 from moduledeploy.devcluster.rbac import Access
 from moduledeploy.devcluster.requests import Query, Target, parse_target
 from moduledeploy.devcluster.storage import encode, encode_sorted
@@ -177,7 +186,9 @@ class Server:
 
     def _answer(self, answer: Answer, resource: Resource, form: Form, query: Query) -> web.Response:
         body = answer.body
-        if body.get("kind") == resource.kind and form.shape != "plain":
+        if body.get("kind") == "Scale" and form.shape != "plain":
+            body = self._shaped(attrs.evolve(resource, columns=SCALE_COLUMNS), [body], form, query, single=True)
+        elif body.get("kind") == resource.kind and form.shape != "plain":
             body = self._shaped(resource, [body], form, query, single=True)
         headers = [("Warning", f"299 - {encode(text).decode()}") for text in answer.warnings]
         return _respond(body, form, code=answer.code, headers=headers, sort_keys=not resource.strategy.typed)
@@ -186,8 +197,12 @@ class Server:
         if form.shape == "table":
             meta = {"resourceVersion": objects[0]["metadata"].get("resourceVersion", "")} if single else {}
             include = query.text("includeObject") or "Metadata"
-            return tables.table(resource, objects, self.handlers.writes.now(), meta, include)
-        return tables.partial(objects[0])
+            return tables.table(resource, objects, self.handlers.writes.now(), meta, include, form.version)
+        if form.shape == "partials":
+            raise unknown(
+                f"you requested PartialObjectMetadataList, but the requested object is not a list ({resource.kind})"
+            )
+        return tables.partial(objects[0], form.version)
 
     async def _collection(
         self,
@@ -216,10 +231,13 @@ class Server:
         if form.shape == "table":
             objects = (view(resource, record) for record in page.records)
             include = query.text("includeObject") or "Metadata"
-            return _respond(tables.table(resource, objects, self.handlers.writes.now(), meta, include), form)
+            now = self.handlers.writes.now()
+            return _respond(tables.table(resource, objects, now, meta, include, form.version), form)
         if form.shape == "partial":
-            items = [tables.partial(view(resource, record)) for record in page.records]
-            head = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
+            raise not_acceptable()
+        if form.shape == "partials":
+            items = [tables.partial(view(resource, record), form.version) for record in page.records]
+            head = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{form.version}"}
             return _respond({**head, "metadata": meta, "items": items}, form)
         if not resource.strategy.typed:
             meta.setdefault("continue", "")
@@ -353,7 +371,7 @@ def _respond(
     body: Object, form: Form, *, code: int = 200, headers: list[tuple[str, str]] | None = None, sort_keys: bool = False
 ) -> web.Response:
     if form.yaml:
-        text = yaml.safe_dump(body, sort_keys=False)
+        text = yaml.safe_dump(body)
         return web.Response(status=code, text=text, content_type="application/yaml", headers=headers)
     data = encode_sorted(body) if sort_keys else encode(body)
     return web.Response(status=code, body=data, content_type="application/json", headers=headers)

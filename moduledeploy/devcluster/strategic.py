@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from moduledeploy.devcluster.errors import unknown
+from moduledeploy.devcluster.objectmeta import with_metadata
 
 if TYPE_CHECKING:
     from moduledeploy.devcluster.gotypes import Type
@@ -17,11 +18,12 @@ _DIRECTIVE: Final = "$patch"
 _RETAIN: Final = "$retainKeys"
 _DELETE_FROM: Final = "$deleteFromPrimitiveList/"
 _ORDER: Final = "$setElementOrder/"
+_SPECIAL: Final = (_RETAIN, _DELETE_FROM, _ORDER)
 
 
-def strategic_patch(target: Object, patch: Object, schema: Type | None) -> Object:
+def strategic_patch(target: Object, patch: Object, schema: Type) -> Object:
     """The target with the patch merged in; raises ApiError 500 for a patch that can't be."""
-    merged = _merge_map(target, patch, schema)
+    merged = _merge_map(target, patch, with_metadata(schema))
     return merged if merged is not None else {}
 
 
@@ -70,7 +72,7 @@ def _merge_field(merged: Object, name: str, value: Any, kind: Type | None, order
         return
     present = merged.get(name)
     if isinstance(value, dict):
-        result = _merge_map(present if isinstance(present, dict) else {}, value, kind)
+        result = _merge_map(present, value, kind) if isinstance(present, dict) else _undirected(value)
         if result is None:
             merged.pop(name, None)
         else:
@@ -79,9 +81,25 @@ def _merge_field(merged: Object, name: str, value: Any, kind: Type | None, order
         merged[name] = _merge_keyed(present if isinstance(present, list) else [], value, kind, order)
     elif isinstance(value, list) and kind is not None and kind.form == "set":
         before = present if isinstance(present, list) else []
-        merged[name] = [*before, *(item for item in value if item not in before)]
+        together = [*before, *(item for item in value if item not in before)]
+        merged[name] = _ordered(together, order if order is not None else value, before, "")
     else:
         merged[name] = value
+
+
+def _undirected(value: Any) -> Any:
+    """What a patch adds where nothing was: without the parts that hold directives, or None if it is one itself."""
+    if isinstance(value, list):
+        return [_undirected(item) for item in value if not (isinstance(item, dict) and _DIRECTIVE in item)]
+    if not isinstance(value, dict):
+        return value
+    if _DIRECTIVE in value:
+        return None
+    return {
+        name: _undirected(item)
+        for name, item in value.items()
+        if not (isinstance(item, dict) and _DIRECTIVE in item) and not name.startswith(_SPECIAL)
+    }
 
 
 def _key(kind: Type | None) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.storage import Object
 
 _STEP: Final = re.compile(
-    r"\.([A-Za-z_][-\w/]*)|\[\?\(@\.(\w+)\s*==\s*[\"']([^\"']*)[\"']\)\]|\[['\"]([^'\"]+)['\"]\]|\[(\d+|\*)\]|\\(.)"
+    r"\.([A-Za-z_][-\w/\0]*)|\[\?\(@\.(\w+)\s*==\s*[\"']([^\"']*)[\"']\)\]|\[['\"]([^'\"]+)['\"]\]|\[(\d+|\*)\]|\\(.)"
 )
 
 
@@ -147,29 +147,31 @@ def columns_of(resource: Resource) -> tuple[Column, ...]:
     return own if any(column.name == "Name" for column in own) else (NAME, *own)
 
 
-def table(resource: Resource, objects: Iterable[Object], now: datetime, meta: Object, include: str) -> Object:
-    """A meta.k8s.io/v1 Table; `include` is Metadata, Object or None."""
+def table(
+    resource: Resource, objects: Iterable[Object], now: datetime, meta: Object, include: str, version: str = "v1"
+) -> Object:
+    """A meta.k8s.io Table; `include` is Metadata, Object or None."""
     columns = columns_of(resource)
     return {
         "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
+        "apiVersion": f"meta.k8s.io/{version}",
         "metadata": meta,
         "columnDefinitions": [
             {"name": c.name, "type": c.type, "format": c.format, "description": c.description, "priority": c.priority}
             for c in columns
         ],
-        "rows": [row(columns, obj, now, include) for obj in objects],
+        "rows": [row(columns, obj, now, include, version) for obj in objects],
     }
 
 
-def row(columns: Iterable[Column], obj: Object, now: datetime, include: str) -> Object:
+def row(columns: Iterable[Column], obj: Object, now: datetime, include: str, version: str = "v1") -> Object:
     """One row."""
     cells = {"cells": [column.cell(obj, now) for column in columns]}
     if include == "None":
         return {**cells, "object": None}
-    return {**cells, "object": obj if include == "Object" else partial(obj)}
+    return {**cells, "object": obj if include == "Object" else partial(obj, version)}
 
 
-def partial(obj: Object) -> Object:
+def partial(obj: Object, version: str = "v1") -> Object:
     """The PartialObjectMetadata of an object."""
-    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+    return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": obj["metadata"]}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.storage import Object
 
 _BLOCKING: Final = frozenset({NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID})
+_INT64: Final = 1 << 63  # Go reads greater ones as floating-point numbers
 ABSENT: Final = object()
 
 
@@ -76,9 +77,8 @@ def _fits(value: Any, kind: str) -> bool:
         case "boolean":
             return isinstance(value, bool)
         case "integer":
-            return (isinstance(value, int) and not isinstance(value, bool)) or (
-                isinstance(value, float) and value.is_integer()
-            )
+            whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+            return whole and not isinstance(value, bool) and -_INT64 <= value < _INT64
         case "number":
             return isinstance(value, (int, float)) and not isinstance(value, bool)
         case _:
@@ -120,6 +120,8 @@ def _string_problems(node: Node, value: str, path: str) -> list[FieldError]:
 
 def _number_problems(node: Node, value: float, path: str) -> list[FieldError]:
     problems, limits = [], node.limits
+    if node.type == "integer" and not has_type(node, value):
+        problems.append(FieldError(INVALID, "<nil>", "", "the checked value must be of type integer"))
     if "minimum" in limits:
         exclusive = limits.get("exclusiveMinimum", False)
         if value < limits["minimum"] or (exclusive and value == limits["minimum"]):

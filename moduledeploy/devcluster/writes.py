@@ -52,6 +52,7 @@ class WriteOptions:
     dry_run: bool = False
     field_validation: FieldValidation = "Warn"
     uid: str | None = None  # precondition
+    repeated: tuple[str, ...] = ()  # sentences for fields that stand twice in the body
     keeps_nulls: bool = False  # of an apply: nulls are judged, not dropped
     managed: tuple[Managed, Workflow] | None = None  # of a create by apply, instead of deriving it
 
@@ -81,11 +82,14 @@ class Writes:
     def decode(self, resource: Resource, obj: Object, options: WriteOptions) -> tuple[Object, tuple[str, ...]]:
         """The object by its schema, and warnings; raises ApiError 400 for unknown fields when validation is Strict."""
         decoded = resource.strategy.decode(obj, resource, keeps_nulls=options.keeps_nulls)
-        if not decoded.unknown or options.field_validation == "Ignore":
-            return decoded.obj, ()
+        owners = objectmeta.dedup_owners(decoded.obj["metadata"])
+        wrong = (*options.repeated, *decoded.unknown)
+        if not wrong or options.field_validation == "Ignore":
+            return decoded.obj, owners
         if options.field_validation == "Strict":
-            raise bad_request("strict decoding error: " + ", ".join(decoded.unknown))
-        return decoded.obj, decoded.unknown
+            what = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
+            raise bad_request(f"{what}: strict decoding error: {', '.join(wrong)}")
+        return decoded.obj, (*wrong, *owners)
 
     def create(self, resource: Resource, namespace: str, body: Object, options: WriteOptions) -> Object:
         """Create; see `create_outcome`."""
@@ -98,6 +102,7 @@ class Writes:
         meta = obj["metadata"]
         self._match_namespace(resource, namespace, meta)
         managed = self._creator(resource, obj, options)
+        warnings = (*warnings, *resource.strategy.warnings(obj, None))
         self._admit(resource, obj, None, options.subresource)
         generated = bool(meta.get("generateName")) and not meta.get("name")
         for _ in range(_GENERATED_TRIES):
@@ -112,7 +117,7 @@ class Writes:
             raise already_exists(resource.plural, resource.group, meta["name"])
         if self.store.get(resource.table, key) is not None:
             raise already_exists(resource.plural, resource.group, meta["name"])
-        if meta.get("resourceVersion"):
+        if meta.get("resourceVersion", "").isdigit() and int(meta["resourceVersion"]):
             raise unknown("resourceVersion should not be set on objects to be created")
         if managed:
             obj["metadata"]["managedFields"] = managed
@@ -157,6 +162,7 @@ class Writes:
             options = attrs.evolve(options, uid=meta["uid"])
         if not meta.get("resourceVersion") and resource.strategy.unconditional_update:
             meta["resourceVersion"] = str(record.version)
+        warnings = (*warnings, *resource.strategy.warnings(obj, record.obj))
         return attrs.evolve(self._update(resource, record, obj, options), warnings=warnings)
 
     def _replace_missing(self, resource: Resource, key: Key, obj: Object, options: WriteOptions) -> Outcome:
@@ -187,6 +193,8 @@ class Writes:
             # What can't be decoded after a patch is the patch's fault: no 400, but an Invalid without an object.
             raise invalid("", "", "", [FieldError(INVALID, "patch", patched, error.message)]) from error
         _match_name(obj["metadata"], key)
+        self._match_namespace(resource, key[0], obj["metadata"])
+        warnings = (*warnings, *resource.strategy.warnings(obj, record.obj))
         return attrs.evolve(self._update(resource, record, obj, options), warnings=warnings)
 
     def _update(self, resource: Resource, record: Record, obj: Object, options: WriteOptions) -> Outcome:

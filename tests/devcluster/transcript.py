@@ -20,6 +20,7 @@ import attrs
 Step = dict[str, Any]
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_TOKEN_VOLUME = re.compile(r"kube-api-access-[a-z0-9]{5}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -48,6 +49,7 @@ class Placeholders:
         return self._text(value, key) if isinstance(value, str) else value
 
     def _text(self, value: str, key: str) -> str:
+        value = _TOKEN_VOLUME.sub("kube-api-access-<suffix>", value)
         value = _UID.sub(lambda match: self.uids.setdefault(match[0], f"<uid-{len(self.uids) + 1}>"), value)
         if _STAMP.fullmatch(value):
             return "<timestamp>"
@@ -150,7 +152,7 @@ class Replay:
             if "watch" in step and response.status == 200:
                 answer["events"] = await _events(response, step["watch"], step.get("until", 10**6))
                 return answer
-            text = await response.text()
+            text = await response.text(errors="replace")
             try:
                 answer["body"] = json.loads(text)
             except ValueError:
