@@ -30,9 +30,10 @@ from moduledeploy.api.spec import SchedulingPolicy
 from moduledeploy.placement import Base, Pool
 
 CAP: Final = 50
-ROUNDS, MAX_ROUNDS, SMALL = 7, 50, 200_000  # more rounds where one is short
+LARGE: Final = 200_000  # placements of a round that takes a second and more
+ROUNDS, LARGE_ROUNDS, MAX_ROUNDS = 7, 3, 30  # more rounds where one is short
 SIZES: Final = (100, 1_000, 10_000, 100_000)
-QUICK_SIZES: Final = (100, 1_000, 10_000)
+QUICK_SIZES: Final = (100, 10_000)
 DEPLOYMENTS: Final = (1, 10, 100, 1_000)
 PER_BASE: Final = 4
 BATCH_TARGET, SINGLE_TARGET, GROWTH_TARGET = 0.5, 0.25, 2.0
@@ -116,7 +117,7 @@ def seconds(run: Callable[[], None]) -> float:
 
 def side_by_side(bases: int, done: int, prepare: Callable[[], Callable[[], None]]) -> tuple[float, float, float]:
     """The rates of ours and of the bare loop and their ratio: medians over the rounds, which alternate."""
-    rounds = max(ROUNDS, min(MAX_ROUNDS, SMALL // done))
+    rounds = LARGE_ROUNDS if done > LARGE else max(ROUNDS, min(MAX_ROUNDS, LARGE // done))
     times = [(seconds(prepare()), seconds(bare_loop(bases, done))) for _ in range(rounds)]
     ours, bare = (done / statistics.median(column) for column in zip(*times, strict=True))
     return ours, bare, statistics.median(theirs / own for own, theirs in times)
@@ -264,11 +265,12 @@ def rows(size: Size) -> Iterator[Row]:
         yield against_sort(bases)
         yield events(bases)
         yield missing(bases)
-    most = sizes[-1] if size == "quick" else 10_000
-    for deployments in DEPLOYMENTS if size == "full" else DEPLOYMENTS[::3]:
+    if size == "quick":
+        return
+    for deployments in DEPLOYMENTS:
         for policy, is_batch in itertools.product(SchedulingPolicy, (True, False)):
-            yield by_deployments(most, deployments, policy, is_batch=is_batch)
-    many = functools.partial(Load, bases=most, policy=SchedulingPolicy.SCATTER)
+            yield by_deployments(10_000, deployments, policy, is_batch=is_batch)
+    many = functools.partial(Load, bases=10_000, policy=SchedulingPolicy.SCATTER)
     for is_batch in (True, False):
         yield measure(many(deployments=100, is_batch=is_batch, in_turns=True))
         yield measure(many(deployments=PER_BASE, is_batch=is_batch, is_shuffled=True))
