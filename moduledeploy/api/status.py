@@ -78,7 +78,7 @@ class Release:
     batches: planned sizes, of which the first `current_batch` are opened.
     initial_updated: replicas that were of this revision already when it began.
     gray_until: when the gray time after the current batch ends; None before that batch is done or without gray time.
-    confirm_num_seen: spec.confirmBatchNum when the revision began; only another value confirms.
+    confirm_num_seen: spec.confirmBatchNum when the revision began, which confirms nothing; None once it was changed.
     """
 
     revision: str

@@ -110,6 +110,7 @@ def module_facts(module: Module) -> ModuleFacts:
         slot_active_since=at(status.slotActiveSince),
         batch=meta.annotation(names.BATCH_ANNOTATION),
         uninstall_first=meta.annotation(names.UNINSTALL_FIRST_ANNOTATION) == "true",
+        retry_at=at(status.nextRetryTime),
         draining_since=at(status.lastTransitionTime) if status.reason == DRAINING else None,
     )
 

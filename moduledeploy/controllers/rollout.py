@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from moduledeploy.api.cluster import Deployment
+    from moduledeploy.api.meta import Metadata
     from moduledeploy.controllers.cluster import Cluster
     from moduledeploy.controllers.execute import Writer
     from moduledeploy.controllers.statuses import StatusWriter
     from moduledeploy.kube.consistency import Versioned, WrittenVersions
     from moduledeploy.kube.resources import Resource
+    from moduledeploy.kube.store import Store
     from moduledeploy.placement.pool import Pool
     from moduledeploy.runtime.clock import Clock
 
@@ -183,7 +185,7 @@ class RolloutController:
             self.cluster.keys.family(rival)
         winner = self._claims.winner(key)
         deployment = self.cluster.stores.base_deployments.get(ObjectKey(*pool))
-        revisions = self._revisions_of(key)
+        revisions = self._revisions_of(key, meta.uid)
         return View(
             parent=Parent(
                 kind=key.kind,
@@ -203,6 +205,7 @@ class RolloutController:
             slots=self.cluster.slots(key),
             base_deployment=_base_deployment(deployment),
             orphans=self._orphans(key, revisions),
+            taken=_Names(self.cluster.stores.replica_sets, key.namespace),
             services=self._services(key, meta.uid, spec.template.module.name),
             conflict=None if winner in (None, key) else self._conflict(spec, winner),
             refusal=self._refusal(spec.template.module.url),
@@ -245,13 +248,15 @@ class RolloutController:
         allowed = ", ".join(sorted(self.url_schemes))
         return f"spec.template.spec.module.url: scheme {scheme!r} is not allowed, only {allowed} (flag --url-schemes)"
 
-    def _revisions_of(self, key: FamilyKey) -> Mapping[str, Revision]:
+    def _revisions_of(self, key: FamilyKey, uid: str) -> Mapping[str, Revision]:
+        """Not those of a namesake that is gone: they are about to be collected, with whatever is made for them."""
         stores = self.cluster.stores
         if key.kind == names.MODULE_REPLICA_SET:
             own = stores.replica_sets.get(ObjectKey(key.namespace, key.name))
             found = [own] if own is not None else []
         else:
-            found = stores.replica_sets.by_index("deployment", f"{key.namespace}/{key.name}")
+            named = stores.replica_sets.by_index("deployment", f"{key.namespace}/{key.name}")
+            found = [item for item in named if _is_kept(item.metadata, uid)]
         return {item.metadata.name: made for item in found if (made := self._revision(item)) is not None}
 
     def _revision(self, replica_set: ModuleReplicaSet) -> Revision | None:
@@ -306,6 +311,22 @@ class RolloutController:
         if made.wake_at is not None:
             delays.append(max(0.0, made.wake_at - self.clock.wall()) + 0.01)
         return RequeueAfter(min(delays)) if delays else Done()
+
+
+@attrs.frozen
+class _Names:
+    """Names of all ModuleReplicaSets of a namespace."""
+
+    store: Store[ModuleReplicaSet]
+    namespace: str
+
+    def __contains__(self, name: object) -> bool:
+        return self.store.get(ObjectKey(self.namespace, str(name))) is not None
+
+
+def _is_kept(meta: Metadata, uid: str) -> bool:
+    """That very ModuleDeployment controls it, and nobody deletes it."""
+    return meta.controller is not None and meta.controller.uid == uid and not meta.is_terminating
 
 
 def _base_deployment(deployment: Deployment | None) -> BaseDeployment | None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from moduledeploy.api.kinds import ModuleStatusWord
 from moduledeploy.api.status import Failure, Progress, Release
-from moduledeploy.rollout.slots import Mark, Slots
+from moduledeploy.api.times import encode_time
+from moduledeploy.rollout.slots import Mark, ModuleFacts, Slots
 
 if TYPE_CHECKING:
     from moduledeploy.rollout.view import Parent
@@ -55,8 +55,8 @@ def deadline_at(release: Release, deadline_s: int) -> float | None:
 def judge(parent: Parent, release: Release, slots: Slots, now: float) -> Failure | None:
     """The decision, when the current batch has failed by now.
 
-    It has when more replicas than failureThreshold failed permanently, or at the deadline if at least one failed at all; a
-    lack of bases or of capacity alone is no failure.
+    It has when more replicas than failureThreshold failed permanently, or at the deadline if at least one failed at all and
+    the batch isn't done without it; a lack of bases or of capacity alone is no failure.
     """
     if release.progress is Progress.COMPLETED:
         return None
@@ -66,7 +66,7 @@ def judge(parent: Parent, release: Release, slots: Slots, now: float) -> Failure
     if failed > strategy.failure_threshold:
         reason = INSTALL_FAILED
         message = f"{failed} replicas failed permanently and failureThreshold is {strategy.failure_threshold}"
-    elif over is not None and now >= over and slots.count(Mark.FAILING):
+    elif over is not None and now >= over and not release.batch_done and _fails(slots):
         reason = DEADLINE_EXCEEDED
         message = f"no progress for {parent.spec.progress_deadline_s} s and {slots.count(Mark.FAILING)} replicas fail"
     else:
@@ -81,11 +81,25 @@ def judge(parent: Parent, release: Release, slots: Slots, now: float) -> Failure
     )
 
 
+def _fails(slots: Slots) -> bool:
+    return any(not slot.is_refused_for_capacity for slot in slots.marked(Mark.FAILING))
+
+
 def first_failure(slots: Slots) -> str:
     """One failing Module in words: which base, why."""
+    found = _first_failing(slots)
+    return "" if found is None else f"on {found.base_name}: {found.message or found.reason}"
+
+
+def next_try(slots: Slots) -> str:
+    """When that Module's install is tried again, in words."""
+    found = _first_failing(slots)
+    return "" if found is None or found.retry_at is None else f", tried again at {encode_time(found.retry_at)}"
+
+
+def _first_failing(slots: Slots) -> ModuleFacts | None:
     for mark in (Mark.FAILED, Mark.FAILING):
         for slot in slots.marked(mark):
-            module = slot.target
-            if module is not None and module.status is ModuleStatusWord.FAILED:
-                return f"on {slot.base.name}: {module.message or module.reason}"
-    return ""
+            if slot.target is not None:
+                return slot.target
+    return None

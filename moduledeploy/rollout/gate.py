@@ -65,6 +65,13 @@ def read_gate(parent: Parent, release: Release, *, is_done: bool) -> Gate:
     return Gate(is_waiting=True) if paused else Gate(confirms=True, write=GateWrite.FORGET)
 
 
+def give_up(parent: Parent) -> Gate:
+    """Nobody is awaited any more: the controller's own pause goes, the user's stays."""
+    if parent.waiting is None:
+        return Gate(is_user_paused=bool(parent.spec.pause))
+    return Gate(write=GateWrite.TAKE_BACK if parent.spec.pause else GateWrite.FORGET)
+
+
 def _unmarked(*, paused: bool, due: bool, by_number: bool) -> Gate:
     if due and by_number:
         return Gate(confirms=True, is_user_paused=paused)

@@ -18,7 +18,7 @@ from moduledeploy.api.status import DeploymentStatus, Progress, Release, Release
 from moduledeploy.rollout import actions
 from moduledeploy.rollout.budget import Budget, resolve_max_unavailable
 from moduledeploy.rollout.failure import deadline_at, drained_at, judge, run_clock
-from moduledeploy.rollout.gate import Gate, GateWrite, read_gate, token
+from moduledeploy.rollout.gate import Gate, GateWrite, give_up, read_gate, token
 from moduledeploy.rollout.moves import Aim, Moves
 from moduledeploy.rollout.release import allowed, batch_key, complete, is_batch_done, is_complete, next_release
 from moduledeploy.rollout.report import Findings, report
@@ -81,7 +81,7 @@ def _plan_revision(view: View, now: float) -> Plan:
     """Make the ModuleReplicaSet of a new template; where its name is taken by another template, count one collision up."""
     parent, status = view.parent, view.parent.status
     name = f"{parent.name}-{revision_hash(parent.spec.template, status.collision_count)}"
-    if name in view.revisions:
+    if name in view.revisions or name in view.taken:
         return Plan(status=attrs.evolve(status, collision_count=status.collision_count + 1), wake_at=now)
     number = max((revision.number for revision in view.revisions.values()), default=0) + 1
     create = actions.CreateRevision(name=name, number=number, template=parent.spec.template, replicas=0)
@@ -93,11 +93,15 @@ def _plan_deletion(view: View, now: float) -> Plan:
     parent, slots = view.parent, view.slots
     slots.advance(now)
     chosen: list[actions.Action] = []
+    gate = give_up(parent)
+    if gate.write is not None:
+        chosen.append(actions.WriteGate(gate.write, token=""))
     if not parent.is_orphaning:
         for mark in (Mark.KEPT, Mark.LOST):
             for slot in slots.marked(mark):
                 chosen.extend(actions.DeleteModule(module.name, module.uid) for module in slot.live)
-    if parent.is_deployment and parent.has_finalizer and (parent.is_orphaning or not slots.module_count):
+    is_over = parent.is_orphaning or not slots.module_count
+    if parent.is_deployment and parent.has_finalizer and is_over and gate.write is None:
         chosen.append(actions.RemoveFinalizer())
     limit = parent.status.max_unavailable
     status = report(view, Findings(release=parent.status.release, limit=limit, is_terminating=True), now)
@@ -125,7 +129,7 @@ class _Pass:
         if not view.parent.is_deployment:
             release = attrs.evolve(release, kind=ReleaseKind.SCALE)  # it has one size and no gates
         if aimed is not self.target:
-            return self._finish(release, aimed, Gate(), awaits="")
+            return self._finish(release, aimed, give_up(view.parent), awaits="")
         if release.failure is None and old is not None and _was_lifted(view.parent.status.release, old):
             return self._try_again(release)
         release = self._look_at_batch(release)
@@ -223,6 +227,7 @@ class _Pass:
             aimed=aimed,
             unplaced=moves.unplaced,
             blocked=moves.blocked,
+            is_own_pause=gate.is_waiting,
         )
         status = report(view, findings, self.now)
         return Plan(
@@ -330,7 +335,6 @@ class _Pass:
             for revision in self.view.revisions.values()
             if revision.name not in (self.target.name, release.completed_revision)
             and not revision.replicas
-            and not revision.is_terminating
             and not self.view.slots.of_revision(revision.name)
         ]
         unused.sort(key=lambda revision: revision.number, reverse=True)

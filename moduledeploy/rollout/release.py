@@ -27,6 +27,8 @@ def next_release(
         return resize(_begin(old, target, ReleaseKind.DEPLOY, updated, slots, spec, now), spec.strategy, desired)
     if old.progress is Progress.COMPLETED and desired != old.initial_updated + sum(old.batches):
         return _rescale(old, desired, slots, spec, now)
+    if spec.confirm_batch_num != old.confirm_num_seen:
+        old = attrs.evolve(old, confirm_num_seen=None)
     return resize(old, spec.strategy, desired)
 
 

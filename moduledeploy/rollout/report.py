@@ -10,8 +10,9 @@ from moduledeploy.api import names
 from moduledeploy.api.spec import OnFailure
 from moduledeploy.api.status import Condition, Counts, DeploymentStatus, Progress, Release, ReleaseKind
 from moduledeploy.api.times import encode_time
-from moduledeploy.rollout.failure import DEADLINE_EXCEEDED, deadline_at, first_failure
-from moduledeploy.rollout.slots import Mark
+from moduledeploy.rollout.converge import UNINSTALL_FAILED, UNREACHABLE
+from moduledeploy.rollout.failure import DEADLINE_EXCEEDED, deadline_at, drained_at, first_failure, next_try
+from moduledeploy.rollout.slots import Mark, Slots
 
 if TYPE_CHECKING:
     from moduledeploy.rollout.view import Revision, View
@@ -30,7 +31,7 @@ class Findings:
     """What a pass found out that status tells.
 
     limit: resolved maxUnavailable; awaits: what the next batch waits for; unplaced: why replicas have no base;
-    blocked: how many replacements the budget doesn't bear now.
+    blocked: how many replacements the budget doesn't bear now; is_own_pause: spec.pause is the controller's.
     """
 
     release: Release | None
@@ -39,6 +40,7 @@ class Findings:
     aimed: Revision | None = None
     unplaced: str = ""
     blocked: int = 0
+    is_own_pause: bool = False
     is_terminating: bool = False
 
 
@@ -59,7 +61,7 @@ def report(view: View, findings: Findings, now: float) -> DeploymentStatus:
         selector=f"{names.DEPLOYMENT_LABEL}={parent.name}"
         if parent.is_deployment
         else f"{names.REPLICA_SET_LABEL}={parent.name}",
-        message=_message(view, findings),
+        message=_message(view, findings, now),
         conditions=tuple(_kept(parent.status.condition(new.type), new) for new in found),
         release=release,
     )
@@ -152,19 +154,19 @@ def _progressing(view: View, findings: Findings, now: float) -> tuple[bool | Non
     return True, "ReplicaSetUpdated", f"ModuleReplicaSet {release.revision} is progressing"
 
 
-def _message(view: View, findings: Findings) -> str:
+def _message(view: View, findings: Findings, now: float) -> str:
     """What is awaited, and until when."""
     release, slots = findings.release, view.slots
     if findings.is_terminating:
-        return f"waiting for {slots.module_count} Modules to be uninstalled" if slots.module_count else "going"
+        return _going(slots)
     for obstacle in (view.refusal, view.conflict):
         if obstacle:
             return obstacle
     if view.base_deployment is None:
-        return f"waiting for Deployment {view.parent.spec.base_deployment}"
+        return f"waiting for Deployment {view.parent.spec.base_deployment} to be created in namespace {view.parent.namespace}"
     if release is None:
         return ""
-    return "; ".join(part for part in (_headline(view, findings, release), *_notes(view, findings)) if part)
+    return "; ".join(part for part in (_headline(view, findings, release), *_notes(view, findings, now)) if part)
 
 
 def _headline(view: View, findings: Findings, release: Release) -> str:
@@ -181,7 +183,7 @@ def _headline(view: View, findings: Findings, release: Release) -> str:
         case Progress.GRAY_WAITING if release.gray_until is not None:
             return f"{batch} is done; the next one begins at {encode_time(release.gray_until)}"
         case Progress.PAUSED:
-            return f"paused by spec.pause; {done}"
+            return f"paused by spec.pause until that is false; {done}"
         case _ if release.batch_done and findings.awaits:
             return f"{batch} is done; waiting for {findings.awaits}"
         case _ if release.current_batch == 0:
@@ -207,21 +209,41 @@ def _verdict(view: View, findings: Findings, release: Release) -> str:
         return (
             f"rolled back to {findings.aimed.name}, {count} of {view.desired} replicas are available: {failure.message}"
         )
-    return f"failed, nothing more is replaced: {failure.message}"
+    return f"failed, nothing more is replaced until the template or annotation retry changes: {failure.message}"
 
 
-def _notes(view: View, findings: Findings) -> list[str]:
-    notes = []
+def _going(slots: Slots) -> str:
+    """What still keeps the object, and what a person may do about it."""
+    if not slots.module_count:
+        return "going"
+    text = f"waiting for {slots.module_count} Modules to be uninstalled"
+    for slot in slots:
+        for module in slot.modules:
+            if module.is_terminating and module.reason in (UNREACHABLE, UNINSTALL_FAILED):
+                advice = f'tried again until annotation {names.FORCE_DELETE_ANNOTATION}: "true" gives it up'
+                return f"{text}; Module {module.name} on {slot.base.name}: {module.message or module.reason}; {advice}"
+    return text
+
+
+def _notes(view: View, findings: Findings, now: float) -> list[str]:
+    notes, slots = list[str](), view.slots
     release = findings.release
-    if release is not None and release.failure is None and (failing := first_failure(view.slots)):
-        notes.append(f"{view.slots.count(Mark.FAILING)} fail, {failing}")
+    if release is not None and release.failure is None and (failing := first_failure(slots)):
+        notes.append(f"{slots.count(Mark.FAILING)} fail, {failing}{next_try(slots)}")
+    if findings.is_own_pause and release is not None and not release.batch_done:
+        notes.append(
+            "spec.pause is the controller's own: nothing more is replaced until the batch is done again and confirmed"
+        )
     if findings.blocked:
         notes.append(
             f"{findings.blocked} wait for available replicas: at most {findings.limit} of {view.desired} may be unavailable"
         )
     if findings.unplaced:
-        notes.append(findings.unplaced)
-    leaving = view.slots.count(Mark.LEAVING)
+        notes.append(f"waiting for a base that can take more: {findings.unplaced}")
+    drained = drained_at(slots, view.parent.spec.strategy.drain_s)
+    if drained > now:
+        notes.append(f"{slots.count(Mark.DRAINING)} drain until {encode_time(drained)}")
+    leaving = slots.count(Mark.LEAVING)
     if leaving:
         notes.append(f"{leaving} are being uninstalled")
     return notes

@@ -43,7 +43,7 @@ class BaseFacts:
 class ModuleFacts:
     """What the planner knows of one Module of the family.
 
-    draining_since: since when it waits, without traffic, to be uninstalled.
+    draining_since: since when it waits, without traffic, to be uninstalled; retry_at: when a failed install is tried again.
     """
 
     name: str
@@ -63,6 +63,7 @@ class ModuleFacts:
     batch: str | None = None
     uninstall_first: bool = False
     draining_since: float | None = None
+    retry_at: float | None = None
 
     @property
     def is_started(self) -> bool:
@@ -111,6 +112,11 @@ class Slot:
     def live(self) -> tuple[ModuleFacts, ...]:
         """Modules that nobody asked to take away."""
         return tuple(module for module in self.modules if not module.is_terminating)
+
+    @property
+    def is_refused_for_capacity(self) -> bool:
+        """Its base has no room for the target, which is nobody's fault."""
+        return self.target is not None and self.target.failure_class is FailureClass.CAPACITY
 
     def has(self, mark: Mark) -> bool:
         """It counts for that."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import attrs
@@ -102,6 +102,7 @@ class Parent:
 class View:
     """All that one pass reads.
 
+    revisions: those that the parent controls and nobody deletes; taken: names that no new revision can have.
     conflict: the older family for the same module name on the same base Deployment, as text, if there is one.
     orphans: what was left behind without an owner and is this family's by name.
     services: Services by name, those that the family owns and that of its module's name.
@@ -113,6 +114,7 @@ class View:
     slots: Slots
     base_deployment: BaseDeployment | None
     orphans: tuple[AdoptModule | AdoptRevision, ...] = ()
+    taken: Container[str] = ()
     services: Mapping[str, ServiceFacts] = attrs.field(factory=dict)
     conflict: str | None = None
     refusal: str | None = None

@@ -52,6 +52,11 @@ class Killed(BaseException):
     """The process dies."""
 
 
+def _is_all_killed(error: BaseException) -> bool:
+    """Tasks of a group die together."""
+    return isinstance(error, BaseExceptionGroup) and error.split(Killed)[1] is None
+
+
 class ClusterMachine(RuleBasedStateMachine):
     """The real reconcilers against the in-memory API and Arklet, with virtual time."""
 
@@ -297,7 +302,9 @@ class ClusterMachine(RuleBasedStateMachine):
         self.kept.before()
         try:
             worked = bool(self.run(process.turn()))
-        except Killed:
+        except BaseException as error:
+            if not isinstance(error, Killed) and not _is_all_killed(error):
+                raise
             self.world.start()
             return True
         if key is not None and not process.held:

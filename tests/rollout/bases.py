@@ -50,6 +50,7 @@ class Mod:
             slot_active_since=status.slotActiveSince.timestamp() if status.slotActiveSince else None,
             batch=self.batch or None,
             uninstall_first=self.uninstall_first,
+            retry_at=status.nextRetryTime.timestamp() if status.nextRetryTime else None,
             draining_since=status.lastTransitionTime.timestamp()
             if status.reason == DRAINING and status.lastTransitionTime
             else None,

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from moduledeploy.api.decode import decode_deployment_spec
-from moduledeploy.api.kinds import ModuleStatus
+from moduledeploy.api.kinds import FailureClass, ModuleStatus
 from moduledeploy.api.names import MODULE_DEPLOYMENT
 from moduledeploy.api.status import DeploymentStatus
 from moduledeploy.placement.bases import Base, Obstacle
@@ -62,6 +62,7 @@ class World:
     jvms: dict[str, Jvm] = attrs.field(factory=dict)
     bad: set[str] = attrs.field(factory=set)
     stuck: set[str] = attrs.field(factory=set)
+    failure_class: FailureClass = FailureClass.PERMANENT
     slots: Slots = attrs.field(factory=Slots)
     pool: Pool = attrs.field(factory=Pool)
     events: list[EventFact] = attrs.field(factory=list)
@@ -285,7 +286,11 @@ class World:
         self.calls.append(("install", jvm.uid, module.source.identity))
         if self.bad & {module.source.version, f"{module.source.version}@{jvm.uid}"}:
             failed = ModuleStatus(
-                status="Failed", reason="InstallFailed", message="it throws", failureClass="permanent", attempts=1
+                status="Failed",
+                reason="InstallFailed",
+                message="it throws",
+                failureClass=self.failure_class.value,
+                attempts=1,
             )
             self._report(module.name, attrs.evolve(failed, nextRetryTime=_later(self.now, 3600)))
             return

@@ -1,0 +1,103 @@
+"""What status says to people: what is awaited, until when, and what moves it on."""
+
+from __future__ import annotations
+
+from tests.rollout.world import World
+
+SERVICE = {"enableModuleService": True, "port": 8080}
+
+
+def world(bases: int = 4, replicas: int = 4, **strategy: object) -> World:
+    made = World()
+    made.add_bases(bases)
+    made.edit(replicas=replicas, maxUnavailable=1)
+    made.strategy(**strategy)
+    made.template("1")
+    return made
+
+
+def said(made: World) -> str:
+    made.settle()
+    return made.status.message
+
+
+def test_no_bases_and_full_bases_say_what_helps() -> None:
+    assert "waiting for a base that can take more: 0/0 bases are available." in said(world(bases=0))
+
+    made = world(bases=2)
+    made.jvms.clear()
+    made.pool = type(made.pool)()
+    made.add_bases(2, cap=0)
+    assert "waiting for a base that can take more: 0/2 bases are available: 2 at max-module-count." in said(made)
+
+
+def test_an_obstacle_is_the_whole_message() -> None:
+    made = world()
+    made.conflict = "ModuleDeployment default/older is older and acts for module orders"
+    assert said(made) == made.conflict
+    made.conflict, made.refusal = None, "scheme 'ftp' is not allowed"
+    assert said(made) == made.refusal
+    made.refusal, made.has_base_deployment = None, False
+    assert said(made) == "waiting for Deployment base to be created in namespace default"
+
+
+def test_a_rolling_base_holds_the_next_batch_and_says_so() -> None:
+    made = world(batchCount=2)
+    made.rolling = True
+
+    assert "waiting for base Deployment base, which is rolling" in said(made)
+
+
+def test_a_users_pause_says_what_ends_it() -> None:
+    made = world()
+    made.edit(pause=True)
+
+    assert said(made).startswith("paused by spec.pause until that is false; 0 of 0 replicas of orders-6qtnk4xhjc")
+
+
+def test_a_confirmation_and_a_gray_time_say_what_and_when() -> None:
+    made = world(batchCount=2, needConfirm=True, grayTime=60)
+
+    assert said(made) == "batch 1 of 2 is done; waiting for confirmation: set spec.pause to false"
+    made.edit(pause=False)
+    assert said(made) == "batch 1 of 2 is done; the next one begins at 1970-01-12T13:47:40.000000Z"
+
+
+def test_failing_installs_say_why_and_when_they_are_tried_again() -> None:
+    made = world(failureThreshold=2)
+    made.bad.add("1@b00")
+
+    assert "1 fail, on b00: it throws, tried again at 1970-01-12T14:46:40.000000Z" in said(made)
+
+
+def test_a_failed_rollout_says_what_would_lift_it() -> None:
+    made = world()
+    made.bad.add("1")
+
+    assert said(made).startswith("failed, nothing more is replaced until the template or annotation retry changes: ")
+
+
+def test_a_drain_says_until_when_and_the_budget_how_many_may_be_unavailable() -> None:
+    made = world(upgradePolicy="uninstall_then_install", drainSeconds=30, serviceStrategy=SERVICE)
+    made.settle()
+    made.template("2")
+    message = said(made)
+
+    assert "1 drain until 1970-01-12T13:47:10.000000Z" in message
+    assert "1 wait for available replicas: at most 1 of 4 may be unavailable" in message
+
+
+def test_a_removal_that_fails_says_where_why_and_how_to_give_it_up() -> None:
+    made = world(bases=1, replicas=1)
+    made.settle()
+    module = next(iter(made.modules.values()))
+    made.is_terminating = True
+    made.stuck.add("b00")
+    made.settle()
+    module.status = type(module.status)(status="Terminating", reason="BaseUnreachable", message="connection refused")
+    made.slots.set_module(module.facts(), made.slots["b00"].base)
+
+    assert said(made) == (
+        "waiting for 1 Modules to be uninstalled; Module orders-6qtnk4xhjc-b00 on b00: connection refused;"
+        ' tried again until annotation koupleless.alipay.com/force-delete: "true" gives it up'
+    )
