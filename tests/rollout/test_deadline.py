@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from moduledeploy.api.kinds import FailureClass
 from moduledeploy.api.status import Progress
 from tests.rollout.world import World
 
@@ -11,7 +12,8 @@ def upgrading(**strategy: object) -> World:
     world = World()
     world.add_bases(4)
     world.edit(replicas=4, maxUnavailable=2, progressDeadlineSeconds=600)
-    world.strategy(upgradePolicy="uninstall_then_install", failureThreshold=2, **strategy)
+    world.strategy(upgradePolicy="uninstall_then_install", **strategy)
+    world.failure_class = FailureClass.RETRYABLE
     world.template("1")
     world.settle()
     world.bad.add("2@b00")

@@ -9,7 +9,9 @@ from moduledeploy.api.status import Progress, Release
 from tests.rollout.world import World
 
 
-def upgrading(bad: set[str], *, bases: int = 6, **strategy: object) -> World:
+def upgrading(
+    bad: set[str], failure: FailureClass = FailureClass.PERMANENT, *, bases: int = 6, **strategy: object
+) -> World:
     made = World()
     made.add_bases(bases)
     made.edit(replicas=6, maxUnavailable=2, progressDeadlineSeconds=600)
@@ -17,6 +19,7 @@ def upgrading(bad: set[str], *, bases: int = 6, **strategy: object) -> World:
     made.template("1")
     made.settle()
     made.bad |= bad
+    made.failure_class = failure
     made.template("2")
     made.settle()
     return made
@@ -51,13 +54,7 @@ def test_a_batch_of_which_nothing_came_up_is_not_done_whatever_the_threshold() -
 
 
 def test_a_lack_of_room_is_no_failure_even_at_the_deadline() -> None:
-    made = upgrading({"2"}, failureThreshold=6)
-    made.failure_class = FailureClass.CAPACITY
-    for module in list(made.modules.values()):
-        if module.status.status == "Failed":
-            made.delete_module(module.name)
-    made.settle()
-
+    made = upgrading({"2"}, FailureClass.CAPACITY)
     made.run(2000)
 
     assert release(made).failure is None
@@ -139,7 +136,7 @@ def test_another_template_lifts_every_decision(decision: str) -> None:
 
 
 def test_pausing_stops_the_deadline_and_resuming_lets_it_go_on() -> None:
-    made = upgrading({"2@b00"}, failureThreshold=2, batchCount=1)
+    made = upgrading({"2@b00"}, FailureClass.RETRYABLE, batchCount=1)
     made.run(500)
     made.edit(pause=True)
     made.run(5000)
