@@ -202,14 +202,14 @@ def test_the_scanner_finds_nothing_but_what_is_meant(overlay: str, tmp_path: Pat
     assert {check["check_id"] for check in found["skipped_checks"]} <= SKIPPED_CHECKS
 
 
-def with_components(folder: Path) -> str:
-    """The default overlay with every optional component."""
+def with_components(folder: Path, overlay: str = "default", **more: object) -> str:
+    """An overlay with every optional component."""
     above = os.path.relpath(MANIFESTS, folder)
-    components = ("monitoring", "monitoring/tls", "policy")
-    made = {
+    components = ("monitoring", "policy") if overlay == "ha" else ("monitoring", "monitoring/tls", "policy")
+    made = more | {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": [f"{above}/overlays/default"],
+        "resources": [f"{above}/overlays/{overlay}"],
         "components": [f"{above}/{component}" for component in components],
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(made))
@@ -221,6 +221,21 @@ def test_every_component_goes_on_top_of_the_default(tmp_path: Path) -> None:
 
     assert {"PodMonitor", "PrometheusRule", "ConfigMap"} <= set(kinds)
     assert kinds.count("ValidatingAdmissionPolicy") == kinds.count("ValidatingAdmissionPolicyBinding") == 4
+
+
+@overlays
+def test_another_namespace_is_named_once(overlay: str, tmp_path: Path) -> None:
+    text = with_components(tmp_path, overlay, namespace="platform")
+    made = list(yaml.safe_load_all(text))
+    accounts = [subject for item in made for subject in item.get("subjects", [])]
+
+    assert "moduledeploy-system" not in text
+    assert {subject["namespace"] for subject in accounts} == {"platform"}
+    assert {
+        item["spec"]["paramRef"]["namespace"]
+        for item in made
+        if item["kind"] == "ValidatingAdmissionPolicyBinding" and "paramRef" in item["spec"]
+    } == {"platform"}
 
 
 def test_the_validator_knows_every_field_of_the_components(tmp_path: Path) -> None:

