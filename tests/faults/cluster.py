@@ -58,9 +58,9 @@ class Scene:
             await self.doors[name].open()
         return self.doors[name]
 
-    async def start_pair(self) -> tuple[Controller, Controller]:
-        """A leader and a standby, both ready."""
-        leader = await self.start("first", "--leader-election", "--lease-namespace", NS)
+    async def start_pair(self, server: str = "") -> tuple[Controller, Controller]:
+        """A leader, which finds the API server there, and a standby, both ready."""
+        leader = await self.start("first", "--leader-election", "--lease-namespace", NS, server=server)
         await self.until(lambda: bool(self.holder()), 30)
         standby = await self.start("second", "--leader-election", "--lease-namespace", NS)
         await standby.wait_ready()
@@ -137,11 +137,11 @@ class Scene:
         return self.cluster.api.list("pods", NS)
 
     def installed(self) -> dict[str, dict[str, str]]:
-        """By base: what its Arklet lists, state by identity, the base's own entry left out."""
+        """By base that runs: what its Arklet lists, state by identity, the base's own entry left out."""
         found = {}
-        for pod in self.pods():
-            listed = self.bases.arklet(NS, pod["metadata"]["name"]).modules()
-            found[pod["metadata"]["name"]] = {k: v for k, v in listed.items() if not k.startswith(_MASTER)}
+        for namespace, name in self.bases.names():
+            listed = self.bases.arklet(namespace, name).modules()
+            found[name] = {k: v for k, v in listed.items() if not k.startswith(_MASTER)}
         return found
 
     def installs(self, identity: str) -> dict[str, int]:
@@ -180,9 +180,10 @@ class Scene:
         return [call for door in self.doors.values() for call in door.since(since)]
 
     def writes(self) -> int:
-        """Changes by controllers that took effect, but for the lease and Events."""
-        calls = self.calls()
-        return sum(1 for call in calls if call.is_done_write and call.kind not in ("leases", "events"))
+        """Changes by controllers that took effect, but for the lease, Events, and questions asked by creating reviews."""
+        others = ("leases", "events")
+        calls = (call for call in self.calls() if call.is_done_write and not call.kind.endswith("reviews"))
+        return sum(1 for call in calls if call.kind not in others)
 
     async def until(self, condition: Callable[[], object], within_s: float) -> float:
         """Wait in real time until it holds; how long that took."""

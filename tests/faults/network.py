@@ -124,14 +124,16 @@ class Wire:
 
     target: str
     port: int = 0
+    _is_cut: bool = False
     _open: set[asyncio.Event] = attrs.field(factory=set)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def hold(self) -> None:
-        """Make the connections that there are half-open; new ones work."""
+    def hold(self, *, new_ones: bool = False) -> None:
+        """Make the connections that there are half-open; new ones work, or are swallowed as well."""
+        self._is_cut = new_ones
         for flowing in self._open:
             flowing.clear()
 
@@ -144,9 +146,14 @@ class Wire:
         """Carry one connection's bytes until an end closes."""
         address = urlsplit(self.target)
         flowing = asyncio.Event()
-        flowing.set()
+        if not self._is_cut:
+            flowing.set()
         self._open.add(flowing)
-        far_reader, far_writer = await asyncio.open_connection(address.hostname, address.port)
+        try:
+            far_reader, far_writer = await asyncio.open_connection(address.hostname, address.port)
+        except OSError:
+            writer.transport.abort()
+            return
         try:
             async with asyncio.TaskGroup() as ways:
                 ways.create_task(_carry(reader, far_writer, flowing))

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from moduledeploy.devcluster.faults import Fault
 from tests.faults.cluster import NS
+from tests.faults.network import held
 
 if TYPE_CHECKING:
     from tests.faults.cluster import Scene
@@ -21,10 +23,10 @@ BASES = 6
 LEASE_S = 15.0
 
 
-async def in_mid_rollout(scene: Scene, run: int) -> tuple[Controller, Controller]:
+async def in_mid_rollout(scene: Scene, run: int, server: str = "") -> tuple[Controller, Controller]:
     """Leader and standby, an upgrade in its first batch, at a moment of chance in it."""
     await scene.deploy_bases(BASES, install_delay="0.6")
-    leader, standby = await scene.start_pair()
+    leader, standby = await scene.start_pair(server)
     scene.deploy("1.0.0", replicas=BASES, batches=1)
     await scene.complete(60)
     scene.deploy("2.0.0", replicas=BASES, batches=3)
@@ -73,8 +75,39 @@ async def test_a_leader_stopped_beyond_its_lease_sends_nothing_when_it_goes_on(s
     scene.assert_everywhere("2.0.0", old="1.0.0")
 
 
+@pytest.mark.faults(runs=10)
+@pytest.mark.parametrize("is_silent", [False, True], ids=["refused", "silent"])
+async def test_a_leader_alone_without_the_api_server_ends_before_a_standby_takes_over(
+    scene: Scene, run: int, *, is_silent: bool
+) -> None:
+    """It still reaches the bases: nothing but its own clock keeps it from calling them."""
+    await scene.open_door("first")
+    async with held(scene.doors["first"].url) as wire:
+        leader, standby = await in_mid_rollout(scene, run, server=wire.url)
+        holder = scene.holder()
+
+        cut_at = time.monotonic()
+        if is_silent:
+            wire.hold(new_ones=True)
+        else:
+            scene.doors["first"].shut()
+        ended_s = await scene.until(lambda: leader.status is not None, LEASE_S + 5)
+        was_held_by, connections = scene.holder(), scene.bases.connections
+        took_s = await scene.until(lambda: scene.holder() != holder, LEASE_S + 5) + ended_s
+        between = scene.bases.connections - connections
+        sent = [call for call in scene.doors["first"].since(cut_at + 0.5) if call.is_done_write]
+        await scene.complete(40)
+
+    assert leader.status == 1
+    assert (was_held_by, between, sent) == (holder, 0, []), f"ended after {ended_s:.2f} s"
+    assert ended_s < LEASE_S - 1  # the gate's margin
+    assert took_s < LEASE_S + 5
+    assert standby.status is None
+    scene.assert_everywhere("2.0.0", old="1.0.0")
+
+
 @pytest.mark.faults(runs=20)
-async def test_a_leader_asked_to_end_hands_over_at_once(scene: Scene, run: int) -> None:
+async def test_33_a_leader_asked_to_end_in_mid_rollout_hands_over_at_once(scene: Scene, run: int) -> None:
     leader, standby = await in_mid_rollout(scene, run)
     holder = scene.holder()
 
@@ -96,7 +129,7 @@ async def test_a_leader_asked_to_end_hands_over_at_once(scene: Scene, run: int) 
     scene.assert_everywhere("2.0.0", old="1.0.0")
 
 
-async def test_a_leader_asked_to_end_waits_for_no_base_that_takes_its_time(scene: Scene) -> None:
+async def test_33_a_leader_asked_to_end_waits_for_no_base_that_takes_its_time(scene: Scene) -> None:
     await scene.deploy_bases(2, install_delay="12")
     leader, _ = await scene.start_pair()
     scene.deploy("1.0.0", replicas=2, batches=1)
@@ -116,7 +149,7 @@ async def test_a_leader_asked_to_end_waits_for_no_base_that_takes_its_time(scene
     scene.assert_everywhere("1.0.0")
 
 
-async def test_a_standby_asked_to_end_leaves_the_lease_alone(scene: Scene) -> None:
+async def test_33_a_standby_asked_to_end_leaves_the_lease_alone(scene: Scene) -> None:
     _, standby = await scene.start_pair()
     holder = scene.holder()
 
@@ -129,3 +162,16 @@ async def test_a_standby_asked_to_end_leaves_the_lease_alone(scene: Scene) -> No
     written = [call.path for call in scene.doors["second"].calls if call.is_done_write]
     assert not [path for path in written if not path.endswith("reviews")]  # questions, asked by creating
     assert scene.cluster.api.get("leases.coordination.k8s.io", "moduledeploy", NS)["spec"]["leaseTransitions"] == 0
+
+
+async def test_33_a_process_asked_to_end_while_it_reads_the_cluster_ends_at_once(scene: Scene) -> None:
+    scene.cluster.faults.add(Fault(kind="delay", verb="watch", resource="pods", seconds=60))
+    reading = await scene.start("first", "--leader-election", "--lease-namespace", NS)
+    await scene.until(lambda: any(call.is_watch and call.kind == "pods" for call in scene.calls()), 30)
+
+    asked_at = reading.send(signal.SIGTERM)
+    await scene.until(lambda: reading.status is not None, 10)
+
+    assert time.monotonic() - asked_at < 5
+    assert reading.status == 0
+    assert scene.holder() == ""
