@@ -249,12 +249,9 @@ class _Pass:
         policy = self.view.parent.spec.strategy.upgrade_policy
         if policy is not UpgradePolicy.INSTALL_THEN_UNINSTALL:
             return policy is UpgradePolicy.UNINSTALL_THEN_INSTALL
-        return any(
-            revision.name != aimed.name
-            and revision.template.module.identity == aimed.template.module.identity
-            and self.view.slots.of_revision(revision.name)
-            for revision in self.view.revisions.values()
-        )
+        slots, identity = self.view.slots, aimed.template.module.identity
+        others = (slots.of_revision(name).values() for name in slots.revisions() if name != aimed.name)
+        return any(next(iter(modules)).source.identity == identity for modules in others)
 
     def _aim(self, release: Release, aimed: Revision, gate: Gate) -> Aim:
         parent, failure = self.view.parent, release.failure

@@ -32,6 +32,7 @@ PHASES = (
     tuple(Phase) if os.environ.get("MODULEDEPLOY_MACHINE_SHRINK") else (Phase.explicit, Phase.reuse, Phase.generate)
 )
 SERVICE = {"enableModuleService": True, "port": 8080, "targetPort": 8080}
+ANOTHER_PORT = {**SERVICE, "port": 9090}
 POLICIES = ("install_then_uninstall", "uninstall_then_install", "scaleup_then_scaledown")
 # Families by name: module and base Deployment. The second is the first's rival, the third shares its Service.
 FAMILIES = {
@@ -143,7 +144,7 @@ class ClusterMachine(RuleBasedStateMachine):
                 "grayTime": st.sampled_from([0, 30]),
                 "onFailure": st.sampled_from(["pause", "abort", "rollback"]),
                 "failureThreshold": st.integers(0, 1),
-                "serviceStrategy": st.sampled_from([SERVICE, None]),
+                "serviceStrategy": st.sampled_from([SERVICE, ANOTHER_PORT, None]),
                 "drainSeconds": st.sampled_from([0, 5]),
             },
         ),
