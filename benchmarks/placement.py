@@ -31,7 +31,7 @@ from moduledeploy.placement import Base, Pool
 
 CAP: Final = 50
 LARGE: Final = 200_000  # placements of a round that takes a second and more
-ROUNDS, LARGE_ROUNDS, MAX_ROUNDS = 7, 3, 30  # more rounds where one is short
+ROUNDS, LARGE_ROUNDS, MAX_ROUNDS = 5, 3, 30  # more rounds where one is short
 SIZES: Final = (100, 1_000, 10_000, 100_000)
 QUICK_SIZES: Final = (100, 10_000)
 DEPLOYMENTS: Final = (1, 10, 100, 1_000)

@@ -17,19 +17,21 @@ if TYPE_CHECKING:
     from moduledeploy.runtime.clock import Clock
 
 CALLS_PER_S: Final = 10
+_SOONEST: Final = 0.25  # of an interval, after the first list that this process has read
 
 
 @attrs.define(kw_only=True)
 class AuditSchedule:
-    """One audit per base and `interval_s`, at a second that the base's UID sets; all bases together at most 10 in a second.
+    """One audit per base and `interval_s`, all bases together at most 10 in a second.
 
-    That second stays the base's own, whenever else its list is read: what reads all lists at one moment, as a start does,
-    doesn't bring the audits together. With more bases than an interval has places the interval is as long as they need.
+    A start reads all lists within seconds: the audit after that comes sooner, by a part of the interval that the base's UID
+    sets, so that they are spread from then on.
     """
 
     interval_s: float
     clock: Clock
     _next: dict[BaseKey, float] = attrs.field(factory=dict, init=False)
+    _listed: set[BaseKey] = attrs.field(factory=set, init=False)  # since this process began
     _promised: set[BaseKey] = attrs.field(factory=set, init=False)  # put off to a second in which they have a place
     _second: float = attrs.field(default=-math.inf, init=False)  # the last one in which a place was given
     _given: int = attrs.field(default=0, init=False)  # places in it
@@ -37,7 +39,7 @@ class AuditSchedule:
     def next_at(self, key: BaseKey) -> float:
         """When the base is to be audited next, on the monotonic clock."""
         if key not in self._next:
-            self._next[key] = self._own_second(key)
+            self._next[key] = self._after(_share(key.uid))
         return self._next[key]
 
     def is_due(self, key: BaseKey) -> bool:
@@ -56,15 +58,14 @@ class AuditSchedule:
 
     def done(self, key: BaseKey) -> None:
         """The list was just read, for whatever reason."""
-        self._next[key] = self._own_second(key)
+        share = 1.0 if key in self._listed else _SOONEST + (1 - _SOONEST) * _share(key.uid)
+        self._next[key] = self._after(share)
+        self._listed.add(key)
         self._promised.discard(key)
 
-    def _own_second(self, key: BaseKey) -> float:
-        """The base's own second that comes next."""
-        period_s = max(self.interval_s, len(self._next) / CALLS_PER_S)
-        phase_s = period_s * _share(key.uid)
-        now = self.clock.monotonic()
-        return math.ceil(now + period_s - (now - phase_s) % period_s)
+    def _after(self, share: float) -> float:
+        """The second in which that share of an interval is over."""
+        return math.ceil(self.clock.monotonic() + self.interval_s * share)
 
     def _place(self, now: float) -> float:
         """The first second from now on with a place left; the place is taken."""
@@ -78,6 +79,7 @@ class AuditSchedule:
     def forget(self, key: BaseKey) -> None:
         """The base has no Modules any more."""
         self._next.pop(key, None)
+        self._listed.discard(key)
         self._promised.discard(key)
 
 
