@@ -1,8 +1,13 @@
-"""Writes docs/cli.md: the commands with what they print on an embedded cluster; `python docs/cli.py` after changing them."""
+"""Writes docs/cli.md and docs/demo.svg: what the commands print on an embedded cluster, and one moment of the demo.
+
+`python docs/cli.py` after changing a command or a view.
+"""
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -11,10 +16,13 @@ from typing import Any, Final
 
 import anyio
 import attrs
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
 
 from moduledeploy.cli.access.exits import Exit
 from moduledeploy.cli.capacity import Capacity, RolloutCapacity
-from moduledeploy.cli.demo.stage import MANIFESTS, Stage, open_stage
+from moduledeploy.cli.demo import screen
+from moduledeploy.cli.demo.stage import MANIFESTS, NAMESPACE, Stage, open_stage
 from moduledeploy.cli.pictures.documents import SCHEMA, camel
 from moduledeploy.cli.pictures.forecast import Forecast, Move, Step
 from moduledeploy.cli.pictures.history import BatchConfirmed, HistoryEntry
@@ -23,9 +31,13 @@ from moduledeploy.cli.pictures.rollout import BatchPicture, ReplicaPicture, Revi
 from moduledeploy.cli.pictures.rows import DeploymentRow
 from moduledeploy.cli.pictures.standing import Confirmation
 from moduledeploy.cli.pictures.verdicts import BaseVerdict, Filter
+from moduledeploy.cli.reading.cluster import read_stores, view_of
 from moduledeploy.cli.why import Explanation
 
 PAGE: Final = Path(__file__).with_suffix(".md")
+PICTURE: Final = PAGE.with_name("demo.svg")
+WIDTH: Final = 104  # columns of the picture
+AT_THE_SECOND_GATE: Final = "status orders --timeout 1m --until batch=2"
 HEAD: Final = """\
 # The command line
 
@@ -70,7 +82,7 @@ SCENES: Final = (
         "A batch is confirmed once; a second time does no harm, and one not yet reached is refused:",
         "confirm orders --batch 1",
     ),
-    ("", "status orders --timeout 1m --until batch=2"),
+    ("", AT_THE_SECOND_GATE),
     (None, "confirm orders --batch 1"),
     (None, "confirm orders --batch 3"),
     ("A person's pause is not the gate, and ending it confirms nothing:", "pause orders"),
@@ -153,6 +165,8 @@ async def scenes(stage: Stage) -> str:
             stderr=subprocess.STDOUT,
             check=False,
         )
+        if line == AT_THE_SECOND_GATE:
+            PICTURE.write_text(await moment(stage))
         if title == "":
             continue
         typed = typed.replace(f"{MANIFESTS.parent}/", "")
@@ -162,12 +176,27 @@ async def scenes(stage: Stage) -> str:
     return "\n\n".join(shown)
 
 
+async def moment(stage: Stage) -> str:
+    """The demo's screen as it is now, with fonts that every machine has."""
+    cluster = view_of(await read_stores(stage.connection, NAMESPACE))
+    out = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    out.print(
+        screen.page(
+            title="Version 2 rolls out and waits for a person after every batch",
+            command="moduledeploy confirm orders --batch 1",
+            note="Batch 2 waits for you. Press Enter to confirm it",
+            view=screen.view(cluster, "orders", WIDTH),
+        )
+    )
+    drawn = out.export_svg(title="moduledeploy demo", theme=MONOKAI, unique_id="demo")
+    return re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL).replace("Fira Code, monospace", "monospace")
+
+
 async def page() -> str:
     """The whole page."""
     exits = "\n".join(f"| {status.value} | {text} |" for status, text in EXITS.items())
     async with open_stage() as stage:
-        await stage.kubectl("apply", "-f", str(MANIFESTS / "crd"))
-        await stage.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
+        await stage.install_crds()
         await stage.start_controller()
         told = await scenes(stage)
     return f"{HEAD}{exits}\n\n## The commands\n\n{told}\n\n{FORMATS}{schemas()}\n"

@@ -16,7 +16,6 @@ from moduledeploy.cli.pictures.history import HistoryEntry, history
 from moduledeploy.cli.pictures.table import table
 from moduledeploy.cli.pictures.words import BAD, GOOD, NONE, age
 from moduledeploy.cli.reading.cluster import read_stores
-from moduledeploy.cli.reading.events import read_events
 from moduledeploy.cli.reading.one import read_one
 from moduledeploy.cli.reading.revisions import revisions_of
 
@@ -31,8 +30,7 @@ def show_history(access: Access, *, name: str, revision: str | None, output: str
     async def show(connection: Connection) -> int:
         one = await read_one(connection, name)
         stores = await read_stores(connection, connection.namespace, ("replica_sets",))
-        events = await read_events(connection, name, one.deployment.metadata.uid)
-        entries = history(one, [made for made, _ in revisions_of(stores, one.deployment)], events)
+        entries = history(one, revisions_of(stores, one.deployment))
         if revision:
             _show_one(_find(entries, name, revision), output)
         elif output != "table":

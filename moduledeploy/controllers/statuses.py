@@ -8,7 +8,9 @@ import attrs
 import structlog
 
 from moduledeploy.api import names
+from moduledeploy.api.decode_status import decode_conditions
 from moduledeploy.api.encode import encode_deployment_status, encode_replica_set_status
+from moduledeploy.api.fields import DecodeError, Fields
 from moduledeploy.api.kinds import ModuleDeployment, ModuleReplicaSet
 from moduledeploy.api.status import Condition, Deadline, DeploymentStatus, ReplicaSetStatus
 from moduledeploy.controllers.execute import without_nulls
@@ -17,12 +19,12 @@ from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLIC
 from moduledeploy.kube.errors import NotFound
 from moduledeploy.kube.events import EventType, Reference
 from moduledeploy.kube.resources import ObjectKey
+from moduledeploy.rollout.record import record
 from moduledeploy.rollout.slots import Mark
 from moduledeploy.rollout.transitions import EventFact
 from moduledeploy.runtime.text import one_line
 
 if TYPE_CHECKING:
-    from moduledeploy.api.fields import DecodeError
     from moduledeploy.controllers.cluster import Cluster
     from moduledeploy.controllers.execute import Writer
     from moduledeploy.kube.consistency import WrittenVersions
@@ -109,11 +111,12 @@ class StatusWriter:
             return None  # deleted meanwhile; its deletion is a change of its own
         self.counters.observe_pass(view.parent.status, status, self.clock.wall())
         self._emit(key, parent.metadata.uid, made.events)
-        await self._write_revisions_status(key, view)
+        await self._write_revisions_status(key, view, status)
         return None
 
-    async def _write_revisions_status(self, key: FamilyKey, view: View) -> None:
-        """Counts of the family's ModuleReplicaSets, together with those of their ModuleDeployment."""
+    async def _write_revisions_status(self, key: FamilyKey, view: View, after: DeploymentStatus) -> None:
+        """Counts of the family's ModuleReplicaSets and what became of their rollouts, together with their ModuleDeployment's."""
+        before = view.parent.status.release
         for revision_name in view.revisions:
             replica_set = self.cluster.stores.replica_sets.get(ObjectKey(key.namespace, revision_name))
             if replica_set is None:
@@ -126,6 +129,7 @@ class StatusWriter:
                 ready=len(started),
                 available=sum(view.slots.is_marked(module.base_uid, Mark.AVAILABLE) for module in started),
                 selector=f"{names.REPLICA_SET_LABEL}={revision_name}",
+                conditions=record(revision_name, _conditions_of(replica_set), before, after.release),
             )
             await self._patch_replica_set(key, replica_set, status)
 
@@ -195,6 +199,14 @@ class StatusWriter:
                 action=fact.action,
                 note=fact.note,
             )
+
+
+def _conditions_of(replica_set: ModuleReplicaSet) -> tuple[Condition, ...]:
+    """What its status says; nothing where others made it unreadable."""
+    try:
+        return decode_conditions(Fields.of("status", replica_set.status))
+    except DecodeError:
+        return ()
 
 
 def _harmless(status: DeploymentStatus) -> DeploymentStatus:

@@ -150,7 +150,7 @@ class _Pass:
         if release.failure.decision is OnFailure.ROLLBACK:
             return attrs.evolve(release, revision="", failure=None)  # begins anew: its replicas have gone back
         clock = attrs.evolve(release.deadline, progressed_at=self.now, held_at=None)
-        return attrs.evolve(release, failure=None, deadline=clock, progress=Progress.EXECUTING)
+        return attrs.evolve(release, failure=None, deadline=clock, progress=Progress.EXECUTING, transition_at=self.now)
 
     def _try_again(self, release: Release) -> Plan:
         """The pass that lifts a failure's decision: failed Modules go, so that they are made and tried anew."""
@@ -217,7 +217,7 @@ class _Pass:
         moves = Moves(view=view, pool=self.pool, aim=self._aim(release, aimed, gate), budget=budget)
         moves.choose()
         if is_complete(release, slots, desired=view.desired) and not moves.chosen and aimed is self.target:
-            release = complete(release, view.desired)
+            release = complete(release, view.desired, self.now)
         drain_s = parent.spec.strategy.drain_s
         release = run_clock(self._with_progress(release, gate), slots, self.now, drain_s=drain_s)
         findings = Findings(

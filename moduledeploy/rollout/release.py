@@ -88,8 +88,10 @@ def is_complete(release: Release, slots: Slots, *, desired: int) -> bool:
     )
 
 
-def complete(release: Release, desired: int) -> Release:
+def complete(release: Release, desired: int, now: float) -> Release:
     """The release after it completed; only with a replica does its revision become the one to fall back on."""
+    if release.progress is not Progress.COMPLETED:
+        release = attrs.evolve(release, transition_at=now)
     return attrs.evolve(
         release,
         progress=Progress.COMPLETED,

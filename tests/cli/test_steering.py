@@ -117,6 +117,7 @@ def test_history_says_who_confirmed_which_batch(rollout: Rollout) -> None:
     rollout.is_at_its_first_gate()
     rollout("confirm", "--batch", "1")
     rollout.reaches(Exit.REACHED)
+    rollout.cluster.kubectl("delete", "events", "--all")
 
     items = rollout("history", "-o", "json").document["items"]
 
@@ -126,6 +127,21 @@ def test_history_says_who_confirmed_which_batch(rollout: Rollout) -> None:
     ]
     assert [confirmed["batch"] for confirmed in items[1]["confirmed"]] == [1]
     assert items[1]["confirmed"][0]["by"]
+    assert all(0 < item["durationSeconds"] < 60 for item in items), items
+
+
+def test_history_keeps_what_failed_and_what_was_overtaken(rollout: Rollout) -> None:
+    rollout.apply("1.0.0-bad")
+    rollout.reaches(Exit.FAILED)
+    rollout.apply("2.0.0", batchCount=2, needConfirm=True)
+    rollout.reaches(Exit.GATE)
+    rollout("set", "version=3.0.0")
+    rollout.reaches(Exit.GATE)
+
+    items = rollout("history", "-o", "json").document["items"]
+
+    assert [item["outcome"] for item in items] == ["Failed", "Superseded", "WaitingForConfirmation"]
+    assert ["endedAt" in item for item in items] == [True, True, False]
 
 
 def test_whoever_confirms_by_another_tool_is_told_from_the_managed_fields(rollout: Rollout) -> None:

@@ -109,7 +109,7 @@ def status(
 def history(access: Access, name: str, *, revision: str | None, output: str) -> int:
     """Show the revisions: what was deployed when, how it ended, how long it took and who confirmed which batch.
 
-    Outcomes and times of older revisions come from Events, which a cluster keeps for a while only.
+    A revision that was rolled out more than once tells of the last time.
 
     \b
     Example:

@@ -6,24 +6,21 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from moduledeploy.api.status import Progress
+from moduledeploy.api.decode_status import decode_conditions
+from moduledeploy.api.fields import DecodeError, Fields
+from moduledeploy.api.status import Progress, ReleaseKind
 from moduledeploy.cli.pictures.standing import Confirmation, confirmations
 from moduledeploy.cli.reading.kinds import CHANGE_CAUSE_ANNOTATION
+from moduledeploy.rollout.record import ENDINGS, ROLLED_OUT, STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from moduledeploy.api.kinds import ModuleReplicaSet
     from moduledeploy.api.status import Release
-    from moduledeploy.cli.reading.events import Told
     from moduledeploy.cli.reading.one import One
     from moduledeploy.rollout.view import Revision
 
-_ENDINGS: Final = {
-    "RolloutCompleted": "Completed",
-    "RolloutSuperseded": "Superseded",
-    "InstallFailed": "Failed",
-    "ProgressDeadlineExceeded": "Failed",
-}
 _RUNNING: Final = frozenset({Progress.INIT, Progress.EXECUTING, Progress.PAUSED, Progress.GRAY_WAITING})
 
 
@@ -55,21 +52,18 @@ class HistoryEntry:
     confirmed: tuple[BatchConfirmed, ...]
 
 
-def history(one: One, revisions: Sequence[Revision], events: Sequence[Told]) -> list[HistoryEntry]:
+def history(one: One, revisions: Sequence[tuple[Revision, ModuleReplicaSet]]) -> list[HistoryEntry]:
     """All revisions, the oldest first."""
     said = confirmations(one.deployment, one.status)
-    return [_entry(one, revision, events, said.get(revision.name, {})) for revision in revisions]
+    return [_entry(one, revision, item, said.get(revision.name, {})) for revision, item in revisions]
 
 
-def _entry(one: One, revision: Revision, events: Sequence[Told], said: dict[int, Confirmation]) -> HistoryEntry:
+def _entry(one: One, revision: Revision, item: ModuleReplicaSet, said: dict[int, Confirmation]) -> HistoryEntry:
     release = one.release
     is_current = revision.template == one.spec.template
-    outcome, started, ended = _told(revision, events)
-    if release is not None and release.revision == revision.name:
-        outcome, started, ended = _in_status(release, started, ended)
-    elif outcome == "Unknown" and release is not None and release.completed_revision == revision.name:
-        outcome = "Completed"
-    began = started if started is not None else revision.created_at or None
+    outcome, began, ended = _recorded(item)
+    if release is not None and release.revision == revision.name and release.kind is ReleaseKind.DEPLOY:
+        outcome, began, ended = _in_status(release)
     module = revision.template.module
     cause = revision.template.annotations.get(CHANGE_CAUSE_ANNOTATION, "")
     if is_current and not cause:
@@ -91,29 +85,24 @@ def _entry(one: One, revision: Revision, events: Sequence[Told], said: dict[int,
     )
 
 
-def _told(revision: Revision, events: Sequence[Told]) -> tuple[str, float | None, float | None]:
-    """What Events tell of its last rollout."""
-    outcome, started, ended, is_under_way = "Unknown", None, None, False
-    for event in events:
-        if event.reason == "RolloutStarted":
-            is_under_way = revision.name in event.note
-            if is_under_way:
-                outcome, started, ended = "Unknown", event.at, None
-            continue
-        # A failure's note tells of bases and causes, not of the revision: it is that of the rollout under way.
-        loser = event.note.partition(" gives way to ")[0]
-        is_own = revision.name in loser if event.reason in ("RolloutCompleted", "RolloutSuperseded") else is_under_way
-        if is_own and event.reason in _ENDINGS and outcome != "Failed":
-            outcome, ended = _ENDINGS[event.reason], event.at
-    return outcome, started, ended
+def _recorded(item: ModuleReplicaSet) -> tuple[str, float | None, float | None]:
+    """What the controller kept of its last rollout."""
+    try:
+        kept = {condition.type: condition for condition in decode_conditions(Fields.of("status", item.status))}
+    except DecodeError:
+        kept = {}
+    started, ended = kept.get(STARTED), kept.get(ROLLED_OUT)
+    return (
+        ended.reason if ended else "Unknown",
+        started.transition_at if started else None,
+        ended.transition_at if ended else None,
+    )
 
 
-def _in_status(release: Release, started: float | None, ended: float | None) -> tuple[str, float | None, float | None]:
-    """What status says of the rollout that is under way or was the last; scaling after it doesn't begin it anew."""
-    began = started if release.kind.value == "Scale" and started is not None else release.started_at
+def _in_status(release: Release) -> tuple[str, float | None, float | None]:
+    """What status says of the rollout that is under way or was the last."""
     if release.failure is not None:
-        word = {"pause": "Failed", "abort": "Aborted", "rollback": "RolledBack"}[release.failure.decision.value]
-        return word, began, release.failure.at
+        return ENDINGS[release.failure.decision], release.started_at, release.failure.at
     if release.progress is Progress.COMPLETED:
-        return "Completed", began, ended if ended is not None and ended >= began else release.transition_at
-    return ("Progressing" if release.progress in _RUNNING else release.progress.value), began, None
+        return "Completed", release.started_at, release.transition_at
+    return ("Progressing" if release.progress in _RUNNING else release.progress.value), release.started_at, None
