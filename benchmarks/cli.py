@@ -27,7 +27,7 @@ NO_CLUSTER: Final = {
     "lint": ("lint", "-f", SAMPLE),
     "completion bash": ("completion", "bash"),
 }
-PODS: Final = 200
+PODS: Final = 20
 
 
 def best_s(runs: int, *words: str) -> float:
