@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parent.parent
 # In the order of the table.
-BENCHMARKS: Final = ("placement", "informer", "events", "start", "cli", "idle")
+BENCHMARKS: Final = ("placement", "informer", "events", "start", "cli", "idle", "reconcile", "rollout", "rollout_large")
 LIMITS_S: Final[dict[Size, float]] = {"full": 300.0, "quick": 120.0}  # for one benchmark; beyond it something hangs
 
 

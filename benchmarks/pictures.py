@@ -34,6 +34,10 @@ PICTURES: Final = (
     Picture(
         "placement-deployments", "One placement, by ModuleDeployments on one pool", "ModuleDeployments", "µs of CPU"
     ),
+    Picture(
+        "reconcile", "The controllers' own work for one module, by the size of the rollout", "replicas", "µs of CPU"
+    ),
+    Picture("rollout", "A rollout from end to end, by its size", "modules", "ms a module"),
 )
 
 
