@@ -8,6 +8,7 @@ plain 1.0.0, 2.0.0 a `main` that returns; its versions run side by side
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -21,11 +22,18 @@ PROJECT: Final = Path(__file__).parent
 OUTPUT: Final = PROJECT / "build"
 _SOURCES: Final = ("pom.xml", "*/pom.xml", "*/src/**/*.java", "*/src/**/*.properties")
 _JAVA: Final = 17  # the line of Koupleless that pom.xml names is for this one
-_BUILD_TIMEOUT_S: Final = 900.0  # with an empty Maven cache; 50 s with a warm one
+_BUILD_TIMEOUT_S: Final = 300.0  # with a warm Maven cache it takes 50
+PATIENCE_VARIABLE: Final = "MODULEDEPLOY_MAVEN_DOWNLOAD_SECONDS"
+_DOWNLOAD_TIMEOUT_S: Final = 900.0  # with an empty one, unless the variable says otherwise
+_UNRESOLVED: Final = re.compile(r"[Cc]ould not (?:resolve|transfer|find artifact)|Cannot access|Non-resolvable")
 
 
 class BuildFailed(Exception):
     """Raised when Maven did not build the project; the text is the end of what it said."""
+
+
+class ArtifactsMissing(BuildFailed):
+    """Raised when what the project is built from could not be had, or not in time; that says nothing about the project."""
 
 
 @attrs.frozen
@@ -61,21 +69,39 @@ def what_is_missing() -> str | None:
 
 
 def build() -> Jars:
-    """The jars, built unless they are there and no older than their sources; raises `BuildFailed`."""
+    """The jars, built unless they are there and no older than their sources.
+
+    Raises `ArtifactsMissing` where the Maven cache lacks something that no registry gives in time, else `BuildFailed`.
+    """
     jars, mark, digest = Jars(OUTPUT), OUTPUT / "digest", _digest()
     if mark.exists() and mark.read_text() == digest:
         return jars
     shutil.rmtree(OUTPUT, ignore_errors=True)
-    done = _maven("--offline")  # a warm cache needs no registry, and asking it would cost most of the time
-    if done.returncode:
-        done = _maven()
+    # A warm cache needs no registry, and asking it would cost most of the time.
+    done = _maven("--offline", timeout_s=_BUILD_TIMEOUT_S)
+    if done.returncode and _UNRESOLVED.search(done.stdout):
+        done = _download_and_build()
     if done.returncode:
         raise BuildFailed(done.stdout[-4000:])
     mark.write_text(digest)
     return jars
 
 
-def _maven(*options: str) -> subprocess.CompletedProcess[str]:
+def _download_and_build() -> subprocess.CompletedProcess[str]:
+    patience_s = float(os.environ.get(PATIENCE_VARIABLE, _DOWNLOAD_TIMEOUT_S))
+    try:
+        done = _maven(timeout_s=patience_s)
+    except subprocess.TimeoutExpired as error:  # what came so far is kept: the next try goes on from there
+        raise ArtifactsMissing(
+            f"the Maven cache is not warm, and {patience_s:g} s were not enough to fill it"
+        ) from error
+    if done.returncode and _UNRESOLVED.search(done.stdout):
+        reason = next((line for line in done.stdout.splitlines() if _UNRESOLVED.search(line)), "")
+        raise ArtifactsMissing(f"the Maven cache is not warm, and: {reason.strip()}")
+    return done
+
+
+def _maven(*options: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
     command = ["nice", "mvn", "--batch-mode", "--no-transfer-progress", "--quiet", *options, "package"]
     return subprocess.run(
         command,
@@ -83,7 +109,7 @@ def _maven(*options: str) -> subprocess.CompletedProcess[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=_BUILD_TIMEOUT_S,
+        timeout=timeout_s,
         check=False,
     )
 
@@ -100,4 +126,7 @@ def _digest() -> str:
 if __name__ == "__main__":
     if missing := what_is_missing():
         sys.exit(missing)
-    sys.stdout.write(f"{build().folder}\n")
+    try:
+        sys.stdout.write(f"{build().folder}\n")
+    except BuildFailed as error:
+        sys.exit(str(error))

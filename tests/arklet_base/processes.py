@@ -6,8 +6,10 @@ interfaces and can't be told otherwise, so every base has another port for it.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import random
 import socket
 import subprocess
 import time
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
 
     from tests.arklet_base.build import Jars
 
-START_TIMEOUT_S: Final = 120.0
+START_TIMEOUT_S: Final = 240.0  # three at once took 45 s on two idle cores
 _STOP_TIMEOUT_S: Final = 20.0
 _POLL_S: Final = 0.5
+_PORTS: Final = range(20_000, 30_000)  # below those that systems take for outgoing connections
 _JVM: Final = (
     "-Xmx192m",
     "-XX:MaxMetaspaceSize=256m",
@@ -56,7 +59,7 @@ class RealBase:
         """Start the process; `wait_up` tells when it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         command = [
-            *("nice", "java", *_JVM),
+            *("java", *_JVM),
             f"-Djava.io.tmpdir={self.folder}",
             f"-Dkoupleless.arklet.http.port={self.arklet_port}",
             # As system properties, so that modules have them too: one with another port opens a Tomcat of its own.
@@ -86,7 +89,7 @@ class RealBase:
             self._process.wait(_STOP_TIMEOUT_S)
             self._process = None
 
-    def call(self, command: str, timeout_s: float = 60.0, **fields: Any) -> dict[str, Any]:
+    def call(self, command: str, timeout_s: float = 120.0, **fields: Any) -> dict[str, Any]:
         """An answer of Arklet; raises OSError, and ValueError where it is no JSON."""
         with socket.create_connection((self.host, self.arklet_port), timeout=timeout_s) as connection:
             body = json.dumps(fields).encode()
@@ -98,8 +101,8 @@ class RealBase:
         found: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
         return found
 
-    def web_answer(self, path: str = "/web/version", timeout_s: float = 5.0) -> str | None:
-        """What the web module there answers; None where nothing does."""
+    def web_answer(self, path: str = "/web/version", timeout_s: float = 30.0) -> str | None:
+        """What the web module there answers, however long a busy machine takes; None where nothing does."""
         connection = http.client.HTTPConnection(self.host, self.web_port, timeout=timeout_s)
         try:
             connection.request("GET", path)
@@ -132,8 +135,11 @@ def new_bases(jars: Jars, folder: Path, count: int) -> list[RealBase]:
 
 
 def _free_ports(count: int) -> list[int]:
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in taken]
-    for listener in taken:
-        listener.close()
+    """Ports that nobody listens on now, and nobody is given by chance until they are used."""
+    ports: list[int] = []
+    while len(ports) < count:
+        number = random.choice(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", number)):
+            if number not in ports:
+                ports.append(number)
     return ports

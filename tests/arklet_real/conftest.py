@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.arklet_base.build import what_is_missing
+from tests.arklet_base.build import ArtifactsMissing, build, what_is_missing
 from tests.arklet_real.stage import open_stage
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ def _stage(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
         pytest.skip("NOT CHECKED on real bases: `make test-arklet` runs them, for some minutes")
     if missing := what_is_missing():
         pytest.skip(f"NOT CHECKED on real bases: {missing}")
+    try:
+        build()
+    except ArtifactsMissing as error:
+        pytest.skip(f"NOT CHECKED on real bases: {error}")
     with open_stage(tmp_path_factory.mktemp("arklet-real")) as stage:
         yield stage
 

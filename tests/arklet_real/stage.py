@@ -8,7 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 BASES: Final = 3
 MD: Final = "ModuleDeployment"
 _POLL_S: Final = 0.1
-_READY_S: Final = 60.0
+_READY_S: Final = 120.0
 _SLICES: Final = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 
 Object = dict[str, Any]
+T = TypeVar("T")
 
 
 @attrs.define
@@ -80,6 +81,11 @@ class Stage:
         status: Object = self.get(name).get("status") or {}
         return {item["type"]: item for item in status.get("conditions") or []}
 
+    def condition_if(self, name: str, kind: str, status: str) -> Object:
+        """That condition while it has this status, else nothing."""
+        found = self.conditions(name).get(kind, {})
+        return found if found.get("status") == status else {}
+
     def progress(self, name: str) -> str:
         """Its rollout's progress, as of the newest spec."""
         found = self.get(name)
@@ -88,17 +94,18 @@ class Stage:
             return ""
         return str((status.get("releaseStatus") or {}).get("progress", ""))
 
-    def wait_progress(self, name: str, progress: str, *, at_most_s: float = 90.0) -> None:
+    def wait_progress(self, name: str, progress: str, *, at_most_s: float = 180.0) -> None:
         """Until the rollout stands so."""
         self.wait(lambda: self.progress(name) == progress, f"{name} to be {progress}", at_most_s=at_most_s)
 
-    def wait(self, condition: Callable[[], object], what: str, *, at_most_s: float = 60.0) -> None:
-        """Until the condition holds; what there is to see is in the error."""
+    def wait(self, condition: Callable[[], T], what: str, *, at_most_s: float = 120.0) -> T:
+        """Until the condition holds, and what it gave then; what there is to see is in the error."""
         deadline = time.monotonic() + at_most_s
-        while not condition():
+        while not (found := condition()):
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited {at_most_s:g} s for {what}; {self.picture()}")
             time.sleep(_POLL_S)
+        return found
 
     def picture(self) -> str:
         """What there is to see."""
@@ -153,24 +160,31 @@ class Round:
 
 @contextmanager
 def watching(stage: Stage, *, service: str = "", modules: bool = False) -> Iterator[list[Round]]:
-    """Look at all bases again and again meanwhile; the rounds, complete once the block has ended."""
-    rounds: list[Round] = []
-    over = threading.Event()
+    """Look at all bases again and again meanwhile, at what they answer or at the lists of their modules.
 
-    def look() -> None:
+    The first round is over before the block begins, the last one when it has ended.
+    """
+    rounds: list[Round] = []
+    over, is_looking = threading.Event(), threading.Event()
+
+    def look(pool: ThreadPoolExecutor) -> Round:
+        if modules:
+            return Round({}, set(), set(), list(pool.map(lambda base: set(base.modules()), stage.bases)))
+        before = stage.listed(service) if service else set()
+        answers = dict(zip((b.host for b in stage.bases), pool.map(lambda b: b.web_answer(), stage.bases), strict=True))
+        after = stage.listed(service) if service else set()
+        return Round(answers, before, before & after, [])
+
+    def keep_looking() -> None:
         with ThreadPoolExecutor(len(stage.bases)) as pool:
             while not over.wait(0.02):
-                before = stage.listed(service) if service else set()
-                answers = dict(
-                    zip((b.host for b in stage.bases), pool.map(lambda b: b.web_answer(), stage.bases), strict=True)
-                )
-                after = stage.listed(service) if service else set()
-                shown = [set(base.modules()) for base in stage.bases] if modules else []
-                rounds.append(Round(answers, before, before & after, shown))
+                rounds.append(look(pool))
+                is_looking.set()
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=keep_looking)
     thread.start()
     try:
+        assert is_looking.wait(60), "the first round has no end"
         yield rounds
     finally:
         over.set()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.arklet_base.processes import RealBase
     from tests.arklet_real.stage import Stage
 
-pytestmark = [pytest.mark.realarklet, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.realarklet, pytest.mark.timeout(600)]
 
 ROOT: Final = Path(__file__).parents[2]
 TRANSCRIPT: Final = ROOT.parent / "shared" / "arklet" / "transcript.py"
@@ -55,7 +55,7 @@ def test_the_requests_are_answered_as_recorded(lone_base: RealBase, tmp_path: Pa
 
     address = lone_base.address
     command = [sys.executable, str(TRANSCRIPT), "check", "--address", address, "--golden", str(golden), str(scenario)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
 
     assert set(re.findall(r"^FAIL (.+)$", done.stdout, re.MULTILINE)) <= HURRIED, done.stdout
     assert re.search(r"^\d+ passed, \d+ failed$", done.stdout, re.MULTILINE), done.stderr
