@@ -66,10 +66,10 @@ def is_finished(new: Object, old: Object, plural: str) -> bool:
 
 def delete(writes: Writes, resource: Resource, key: Key, options: DeleteOptions) -> Deleted:
     """Delete, or mark for deletion what still has finalizers or grace; raises ApiError 404, 409, 422."""
+    validate(options)
     record = writes.store.get(resource.table, key)
     if record is None:
         raise not_found(resource.plural, resource.group, key[1])
-    validate(options)
     _check_preconditions(resource, record.obj, options)
     obj = copy_object(record.obj)
     meta = obj["metadata"]

@@ -27,7 +27,7 @@ from moduledeploy.devcluster.errors import (
     method_not_supported,
     not_found,
 )
-from moduledeploy.devcluster.gotypes import Type
+from moduledeploy.devcluster.gotypes import Reading, Type
 from moduledeploy.devcluster.kinds import TYPES
 from moduledeploy.devcluster.patches import json_patch, merge_patch, unknown_fields
 from moduledeploy.devcluster.requests import APPLY_TYPE
@@ -265,25 +265,26 @@ def _patch_object(request: Request) -> Object:
 
 
 def _delete_options(request: Request) -> DeleteOptions:
-    request.query.check_write("DeleteOptions")
-    body: Object = {}
-    if request.body.strip():
-        body, _ = read_object(request.body, request.content_type)
-        if body.get("kind", "DeleteOptions") != "DeleteOptions":
-            raise bad_request(f"decoded object cannot be converted to DeleteOptions: {body.get('kind')}")
-    query = request.query
-    preconditions = body.get("preconditions") or {}
-    grace = body.get("gracePeriodSeconds")
-    if grace is not None and type(grace) is not int:
-        raise bad_request("json: cannot unmarshal into field DeleteOptions.gracePeriodSeconds of type int64")
-    dry_run = body.get("dryRun") or []
-    if dry_run and dry_run != ["All"]:
+    """From the body; from the parameters where there is no body."""
+    if not request.body:
+        request.query.check_write("DeleteOptions")
+        query = request.query
+        return DeleteOptions(
+            grace_s=query.number("gracePeriodSeconds"), propagation=query.text("propagationPolicy") or None,
+            orphan_dependents=query.switch("orphanDependents"), dry_run=query.dry_run(),
+        )  # fmt: skip
+    body, _ = read_object(request.body, request.content_type)
+    if body.get("kind", "DeleteOptions") != "DeleteOptions":
+        raise bad_request(f"decoded object cannot be converted to DeleteOptions: {body.get('kind')}")
+    rest = {name: value for name, value in body.items() if name not in ("kind", "apiVersion")}
+    options = Reading("DeleteOptions", "v1").struct(rest, TYPES.structs["DeleteOptions"], "")
+    dry_run = options.get("dryRun") or []
+    if any(value != "All" for value in dry_run):
         problem = FieldError("FieldValueNotSupported", "dryRun", dry_run, 'supported values: "All"')
         raise invalid("DeleteOptions", "meta.k8s.io", "", [problem])
+    preconditions = options.get("preconditions") or {}
     return DeleteOptions(
-        grace_s=grace if grace is not None else query.number("gracePeriodSeconds"),
-        propagation=body.get("propagationPolicy") or query.text("propagationPolicy") or None,
-        orphan_dependents=body.get("orphanDependents", query.switch("orphanDependents")),
-        uid=preconditions.get("uid"), version=preconditions.get("resourceVersion"),
-        dry_run=bool(dry_run) or query.dry_run(),
+        grace_s=options.get("gracePeriodSeconds"), propagation=options.get("propagationPolicy"),
+        orphan_dependents=options.get("orphanDependents"), uid=preconditions.get("uid"),
+        version=preconditions.get("resourceVersion"), dry_run=bool(dry_run),
     )  # fmt: skip

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.storage import Key, Object, Record, Store, Table
 
 BLOCK_S: Final = 3.0  # apiserver storage/cacher/watch_cache.go blockTimeout
-_META_FIELDS: Final = frozenset({"metadata.name", "metadata.namespace"})
+META_FIELDS: Final = frozenset({"metadata.name", "metadata.namespace"})
 
 
 @attrs.frozen
@@ -34,16 +34,21 @@ class Selection:
     namespace: str | None
     labels: Selector = EVERYTHING
     fields: Selector = EVERYTHING
+    name: str = ""  # of the only object that can be selected, where it is read by its key
 
     @classmethod
     def of(cls, resource: Resource, namespace: str, query: Query) -> Selection:
         """From a request; raises ApiError 400 for selectors that can't be."""
         labels, fields = query.text("labelSelector"), query.text("fieldSelector")
+        within = namespace if namespace and resource.namespaced else None
+        parsed = parse_field_selector(fields, META_FIELDS | resource.selectable) if fields else EVERYTHING
+        reads_one = within is not None or not resource.namespaced
         return cls(
             resource,
-            namespace if namespace and resource.namespaced else None,
+            within,
             parse_label_selector(labels) if labels else EVERYTHING,
-            parse_field_selector(fields, _META_FIELDS | resource.selectable) if fields else EVERYTHING,
+            parsed,
+            _only_name(parsed) if reads_one else "",
         )
 
     def selects(self, obj: Object) -> bool:
@@ -54,7 +59,7 @@ class Selection:
         if not self.fields:
             return True
         values = {"metadata.name": meta["name"], "metadata.namespace": meta.get("namespace", "")}
-        if any(requirement.key not in _META_FIELDS for requirement in self.fields.requirements):
+        if any(requirement.key not in META_FIELDS for requirement in self.fields.requirements):
             values |= self.resource.strategy.fields(obj)
         return self.fields.matches(values)
 
@@ -65,6 +70,11 @@ class Selection:
     def is_everything(self) -> bool:
         """Whether no selector is set."""
         return not self.labels and not self.fields
+
+
+def _only_name(fields: Selector) -> str:
+    names = [r.values for r in fields.requirements if r.key == "metadata.name" and r.operator == "="]
+    return next(iter(names[0])) if names and len(names[0]) == 1 else ""
 
 
 @attrs.frozen(kw_only=True)
@@ -97,8 +107,7 @@ async def read_page(store: Store, selection: Selection, query: Query) -> Page:
     if text and not text.isdigit():
         raise bad_request(f'invalid resource version "{text}"')
     asked, match = parse_version(text), query.text("resourceVersionMatch")
-    if asked > store.version:
-        await _wait_for(store, asked)
+    await wait_for(store, asked)
     if text == "0" and match != "Exact":
         limit = 0  # the watch cache answers at once and whole
     if asked and (match == "Exact" or (limit and not match)):
@@ -106,7 +115,8 @@ async def read_page(store: Store, selection: Selection, query: Query) -> Page:
     return _cut(selection, None, store.version, limit, None, table)
 
 
-async def _wait_for(store: Store, version: int) -> None:
+async def wait_for(store: Store, version: int) -> None:
+    """Wait until that version has been reached; raises ApiError 504 when that takes too long."""
     deadline = asyncio.get_running_loop().time() + BLOCK_S
     while store.version < version:
         if asyncio.get_running_loop().time() >= deadline:
@@ -131,6 +141,8 @@ def _continued(store: Store, table: Table, selection: Selection, token: str, lim
             raise bad_request("continue key is not valid: server does not recognize this encoded version")
     except (binascii.Error, ValueError, KeyError, TypeError, IndexError) as error:
         raise bad_request(f"continue key is not valid: {error}") from error
+    if text == "0":
+        limit = 0  # any version will do: the watch cache answers, whole
     if version < 0:
         return _cut(selection, None, store.version, limit, start, table)
     if version == store.version:
@@ -169,10 +181,15 @@ def _cut(
         candidates = [snapshot[key] for key in sorted(snapshot) if selection.holds(key)]
     if start is not None:
         candidates = [record for record in candidates if record.key >= start]
-    if not selection.is_everything():
-        candidates = [record for record in candidates if selection.selects(record.obj)]
-    if not limit or len(candidates) <= limit:
-        return Page(records=candidates, version=version)
-    remaining = len(candidates) - limit if selection.is_everything() else None
-    token = _token(version, (candidates[limit].key[0], candidates[limit].key[1]))
-    return Page(records=candidates[:limit], version=version, token=token, remaining=remaining)
+    if selection.name:
+        candidates = [record for record in candidates if record.key[1] == selection.name]
+    if not limit:
+        return Page(records=[record for record in candidates if selection.selects(record.obj)], version=version)
+    chosen: list[Record] = []
+    for index, record in enumerate(candidates):
+        if len(chosen) == limit:  # whether anything that follows is selected is not known yet
+            remaining = len(candidates) - index if selection.is_everything() else None
+            return Page(records=chosen, version=version, token=_token(version, record.key), remaining=remaining)
+        if selection.selects(record.obj):
+            chosen.append(record)
+    return Page(records=chosen, version=version)

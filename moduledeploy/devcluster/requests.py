@@ -54,6 +54,9 @@ def parse_target(method: str, path: str, *, watch: bool) -> Target:
             pass
         case _:
             return plain
+    old_watch = rest[0] == "watch" and len(rest) > 1  # of before there was a parameter for it
+    if old_watch:
+        rest = rest[1:]
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 1:
         namespace = rest[1]
@@ -63,7 +66,7 @@ def parse_target(method: str, path: str, *, watch: bool) -> Target:
     subresource = rest[2] if len(rest) > 2 else ""
     if len(rest) > 3:
         return plain
-    verb = plain.verb
+    verb = "watch" if old_watch and plain.verb == "get" else plain.verb
     if not name and verb in ("get", "delete"):
         verb = "deletecollection" if verb == "delete" else "watch" if watch else "list"
     return Target(verb=verb, path=path, is_resource=True, group=group, version=version, plural=plural, namespace=namespace,
@@ -99,7 +102,7 @@ class Query:
     def number(self, name: str) -> int | None:
         """An integer; raises ApiError 400 for anything else."""
         value = self.values.get(name)
-        if value is None or value == "":
+        if value is None:
             return None
         try:
             return int(value)

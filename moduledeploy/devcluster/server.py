@@ -28,10 +28,11 @@ from moduledeploy.devcluster.faults import Fault, Faults
 from moduledeploy.devcluster.faults_on_requests import CutError, refusal, spoiled
 from moduledeploy.devcluster.handlers import Answer, Handlers, Request
 from moduledeploy.devcluster.identity import User, authenticate, impersonated
-from moduledeploy.devcluster.listing import Page, Selection, read_page
+from moduledeploy.devcluster.listing import META_FIELDS, Page, Selection, parse_version, read_page, wait_for
 from moduledeploy.devcluster.negotiation import Form, choose, not_acceptable
 from moduledeploy.devcluster.rbac import Access
 from moduledeploy.devcluster.requests import Query, Target, parse_target
+from moduledeploy.devcluster.selectors import parse_field_selector
 from moduledeploy.devcluster.storage import encode, encode_sorted
 from moduledeploy.devcluster.views import item_bytes, view
 from moduledeploy.devcluster.watching import Watch, WatchOptions
@@ -146,6 +147,8 @@ class Server:
         form = choose(request.headers.get("Accept", ""))
         if target.verb in ("list", "watch"):
             return await self._collection(request, target, resource, query, form, fault)
+        if target.verb == "get" and not target.subresource:
+            await wait_for(self.handlers.store, parse_version(query.text("resourceVersion")))
         read = Request(
             target=target, resource=resource, query=query, body=await request.read(), user=user,
             content_type=request.headers.get("Content-Type", ""), user_agent=request.headers.get("User-Agent", ""),
@@ -214,6 +217,10 @@ class Server:
         fault: Fault | None,
     ) -> web.StreamResponse:
         selection = Selection.of(resource, target.namespace, query)
+        if target.name:  # a watch by the old path
+            selection = attrs.evolve(
+                selection, fields=parse_field_selector(f"metadata.name={target.name}", META_FIELDS)
+            )
         if target.verb == "watch":
             return await self._watch(request, selection, query, form, fault)
         if fault is not None and fault.kind == "stale" and not query.text("continue"):
@@ -255,6 +262,8 @@ class Server:
     async def _watch(
         self, request: web.BaseRequest, selection: Selection, query: Query, form: Form, fault: Fault | None
     ) -> web.StreamResponse:
+        if form.yaml:
+            raise not_acceptable()
         shaper = None
         if form.shape != "plain":
             shaper = Shaper(

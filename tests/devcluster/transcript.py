@@ -178,7 +178,7 @@ def _comparable(answer: Step, step: Step, placeholders: Placeholders) -> Any:
     if isinstance(body, dict) and body.get("kind") == "Status" and body.get("status") == "Failure":
         answer["body"] = refusal(body)
     for event in answer.get("events", []):
-        if event["type"] == "ERROR":
+        if event.get("type") == "ERROR":
             event["object"] = refusal(event["object"])
     normalised = placeholders.replace(answer, managed=step.get("managed", False))
     for path in step.get("ignore", []):
