@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from click.shell_completion import CompletionItem, ShellComplete
+from click.shell_completion import CompletionItem, FishComplete, ShellComplete, add_completion_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,6 +60,15 @@ def contexts(ctx: Context, _: Parameter, incomplete: str) -> list[CompletionItem
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
             continue
     return [CompletionItem(name) for name in sorted(found) if name.startswith(incomplete)]
+
+
+@add_completion_class
+class Fish(FishComplete):
+    """Click's script for fish takes a comma in a description for its end."""
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        """One line."""
+        return super().format_completion(CompletionItem(item.value, item.type, (item.help or "").replace(",", ";")))
 
 
 class KubectlComplete(ShellComplete):
