@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 import runpy
 import sys
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from pathlib import Path
+from typing import Final
 
 import pytest
+import yaml
 
+from moduledeploy.api.decode import decode_deployment_spec
 from tests.ops.tools import ROOT, run
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DOCS: Final = ROOT / "docs"
 PAGES: Final = sorted(path.relative_to(ROOT) for path in DOCS.rglob("*.md"))
+ALL: Final = [*PAGES, *sorted(path.relative_to(ROOT) for path in (ROOT / ".github").glob("*.md")), Path("README.md")]
+pages = pytest.mark.parametrize("page", ALL, ids=str)
 
 
 @pytest.mark.slow
@@ -36,10 +39,36 @@ def test_a_page_made_from_sources_is_up_to_date(name: str) -> None:
     assert (DOCS / f"{name}.md").read_text() == page, f"run python docs/{name}.py"
 
 
-@pytest.mark.parametrize(
-    "page", [*PAGES, *(path.relative_to(ROOT) for path in (ROOT / ".github").glob("*.md"))], ids=str
-)
+@cache
+def commands() -> set[str]:
+    """What the program can be asked for."""
+    told = run(sys.executable, "-m", "moduledeploy", "--help").stdout
+    return set(re.findall(r"^  ([a-z-]+)  ", told, flags=re.MULTILINE))
+
+
+@pages
 def test_what_a_page_names_is_there(page: Path) -> None:
-    named = re.findall(r"`((?:docs|manifests|tests|moduledeploy|benchmarks)/[\w./-]+)`", (ROOT / page).read_text())
+    text = (ROOT / page).read_text()
+    named = re.findall(r"`((?:docs|manifests|tests|moduledeploy|benchmarks)/[\w./-]+)`", text)
+    linked = [re.sub("#.*", "", link) for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
 
     assert [path for path in named if not (ROOT / path).exists()] == []
+    assert [path for path in linked if path and not (ROOT / page.parent / path).exists()] == []
+
+
+@pages
+def test_what_a_page_says_to_type_can_be_typed(page: Path) -> None:
+    text = (ROOT / page).read_text()
+    code = "\n".join([*re.findall(r"```\n(.*?)```", text, flags=re.DOTALL), *re.findall(r"`([^`\n]+)`", text)])
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+
+    assert set(re.findall(r"^make ([a-z-]+)", code, flags=re.MULTILINE)) <= set(targets)
+    assert set(re.findall(r"^(?:kubectl )?moduledeploy ([a-z]+)\b", code, flags=re.MULTILINE)) <= commands()
+
+
+@pages
+def test_a_manifest_on_a_page_is_understood(page: Path) -> None:
+    for block in re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL):
+        for shown in yaml.safe_load_all(block):
+            if shown.get("kind") == "ModuleDeployment":
+                decode_deployment_spec(shown["spec"])
