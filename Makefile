@@ -7,7 +7,7 @@ ENVIRONMENT ?= .venv
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults verify test-arklet lint docs bench lock manifests image sbom
+.PHONY: help install demo test faults verify test-arklet lint docs bench bench-quick lock manifests image sbom
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -49,8 +49,11 @@ lint: install ## style, types, import contracts
 docs: install ## make the site: dist/docs/index.html
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs dist/docs
 
-bench: install ## measure, each number beside its reference
-	$(BIN)/python -m benchmarks
+bench: install ## measure, each number beside its reference, under 10 minutes; ARGS="informer idle" for some alone
+	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: install ## the same on small sizes, under a minute; ARGS=--json prints nothing but a list
+	$(BIN)/python -m benchmarks --quick $(ARGS)
 
 manifests: install ## make what is made from sources: rules, boards, install.yaml, the pages of metrics and resources
 	$(BIN)/python manifests/monitoring/build.py

@@ -42,7 +42,7 @@ def best_s(runs: int, *words: str) -> float:
 
 def rows(size: Size) -> Iterator[Row]:
     """What needs no cluster, then what reads one."""
-    runs = 7 if size == "full" else 3
+    runs = 7 if size == "full" else 2
     nothing = best_s(runs, "-c", "pass")
     for name, words in NO_CLUSTER.items():
         took = best_s(runs, "-m", "moduledeploy", *words)
