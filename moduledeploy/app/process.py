@@ -222,6 +222,7 @@ class _Process:
             await self._work(cluster, keys)
             return
         if not await self._acquire(self.elector):
+            await self.elector.release()  # it may have come together with the signal
             return
         watchdog = Watchdog(deadline=self.gate, clock=self.clock)
         watchdog.start()
@@ -256,7 +257,7 @@ class _Process:
             metrics=self.metrics.events,
             clock=self.clock,
         )
-        written: WrittenVersions[FamilyKey] = WrittenVersions(metrics=self.metrics.informer)
+        written: WrittenVersions[FamilyKey] = WrittenVersions(metrics=self.metrics.informer, clock=self.clock)
         statuses = StatusWriter(
             cluster=cluster,
             writer=writer,
@@ -279,7 +280,7 @@ class _Process:
             writer=writer,
             arklet=ArkletClient(metrics=self.metrics.arklet, gate=self.gate),
             recorder=recorder,
-            written=WrittenVersions(metrics=self.metrics.informer),
+            written=WrittenVersions(metrics=self.metrics.informer, clock=self.clock),
             audits=AuditSchedule(interval_s=self.settings.audit_interval_s, clock=self.clock),
             clock=self.clock,
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 import anyio.to_thread
 import attrs
 import structlog
@@ -81,7 +83,7 @@ def _in_cluster(env: Mapping[str, str], folder: Path, clock: Clock) -> Credentia
     return Credentials(
         host=loader.host,
         token=FileToken(str(folder / "token"), clock),
-        tls=TlsFiles(ca_file=configuration.ssl_ca_cert),
+        tls=_usable(TlsFiles(ca_file=configuration.ssl_ca_cert), "the pod's service account"),
         namespace=namespace.read_text(encoding="utf-8").strip() if namespace.is_file() else "default",
     )
 
@@ -104,7 +106,7 @@ async def _from_kubeconfig(paths: str, context: str | None, clock: Clock) -> Cre
     return Credentials(
         host=host,
         token=_token_source(loader, merged, configuration, entry, clock),
-        tls=_tls(configuration) if host.startswith("https") else None,
+        tls=_usable(_tls(configuration), f"kubeconfig {paths}") if host.startswith("https") else None,
         server_hostname=configuration.tls_server_name,
         proxy=configuration.proxy,
         namespace=entry.get("namespace") or "default",
@@ -118,6 +120,15 @@ def _tls(configuration: Configuration) -> TlsFiles:
         key_file=configuration.key_file,
         is_verified=configuration.verify_ssl,
     )
+
+
+def _usable(tls: TlsFiles, where: str) -> TlsFiles:
+    """Read them once, so that what is wrong with them is said now and not by every connection."""
+    try:
+        tls.context()
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"{where}: its certificates can't be used: {_one_line(error)}") from error
+    return tls
 
 
 def _token_source(
@@ -154,6 +165,8 @@ class PluginToken:
     clock: Clock
     value: str | None
     files: tuple[str | None, str | None] = (None, None)
+    _runs: int = attrs.field(default=0, init=False)
+    _running: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
 
     async def authorization(self) -> str | None:
         """Send a token that is good for another minute; the old one when no newer can be made."""
@@ -166,7 +179,14 @@ class PluginToken:
         return self.value
 
     async def refresh(self) -> None:
-        """Run the plugin again; the old token stays when that fails."""
+        """Run the plugin again, once for all who ask meanwhile; the old token stays when that fails."""
+        runs = self._runs
+        async with self._running:
+            if self._runs == runs:
+                await self._run()
+                self._runs += 1
+
+    async def _run(self) -> None:
         configuration = Configuration()
         # The loader keeps what it has until five minutes before this moment; a refused token must go now.
         self.loader.__dict__.pop("exec_plugin_expiry", None)

@@ -12,6 +12,8 @@ import attrs
 import structlog
 from aiohttp.abc import AbstractResolver
 
+from moduledeploy.kube.errors import Unreachable
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
@@ -91,10 +93,10 @@ class SessionPool:
             return self._current
         try:
             context = tls.context() if tls is not None else None
-        except (OSError, ssl.SSLError):
+        except (OSError, ssl.SSLError) as error:
             # Certificate and key are replaced one after the other; in between they don't match.
             if self._current is None:
-                raise
+                raise Unreachable(f"certificates unreadable: {error}", reason="tls") from error
             _log.warning("certificates unreadable, keeping the old ones")
             return self._current
         old, self._current = self._current, _Generation(self._build(context))

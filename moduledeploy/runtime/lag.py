@@ -24,15 +24,13 @@ class LoopLag:
     histogram: Histogram
     clock: Clock
     last_s: float = attrs.field(default=0.0, init=False)
-    _sampled_at: float = attrs.field(default=float("-inf"), init=False)
 
     async def run(self) -> None:
         """Sample until cancelled."""
         while True:
             began_at = self.clock.monotonic()
             await self.clock.sleep(_EVERY_S)
-            self._sampled_at = self.clock.monotonic()
-            self.last_s = max(0.0, self._sampled_at - began_at - _EVERY_S)
+            self.last_s = max(0.0, self.clock.monotonic() - began_at - _EVERY_S)
             self.histogram.observe(self.last_s)
             if self.last_s >= _WORTH_A_LOG_S:
                 _log.warning("event loop was blocked", seconds=round(self.last_s, 3))

@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 import yaml
 
@@ -131,6 +132,39 @@ async def test_certificates_inside_the_kubeconfig_are_usable(tmp_path: Path) -> 
     credentials.tls.context()
 
 
+@pytest.mark.parametrize(
+    ("user", "cluster"),
+    [
+        ({}, {"certificate-authority-data": base64.b64encode(b"no certificate").decode()}),
+        (
+            {
+                "client-certificate-data": base64.b64encode((CERTS / "first-client.crt").read_bytes()).decode(),
+                "client-key-data": base64.b64encode((CERTS / "second-client.key").read_bytes()).decode(),
+            },
+            {},
+        ),
+    ],
+    ids=["authority", "pair"],
+)
+async def test_certificates_that_are_none_are_one_clear_line(
+    tmp_path: Path, user: dict[str, object], cluster: dict[str, object]
+) -> None:
+    file = kubeconfig(tmp_path, user=user, cluster={"server": "https://127.0.0.1:6443", **cluster})
+
+    with pytest.raises(ConfigError, match="certificates") as caught:
+        await load_credentials(kubeconfig=file)
+
+    assert "\n" not in str(caught.value)
+    assert file in str(caught.value)
+
+
+async def test_an_authority_of_the_pod_that_is_none_is_one_clear_line(service_account: Path) -> None:
+    (service_account / "ca.crt").write_text("no certificate")
+
+    with pytest.raises(ConfigError, match="certificates"):
+        await load_credentials(kubeconfig=None, environ=IN_CLUSTER, service_account=service_account)
+
+
 def plugin(tmp_path: Path, *, code: str) -> dict[str, object]:
     script = tmp_path / "plugin.py"
     script.write_text(code)
@@ -169,6 +203,19 @@ async def test_a_token_of_a_plugin_that_was_refused_is_made_anew(tmp_path: Path)
     await credentials.token.refresh()
 
     assert await credentials.token.authorization() == "Bearer token-2"
+
+
+async def test_a_plugin_is_asked_once_however_many_wait_for_its_token(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    code = f"import time; open({str(runs)!r}, 'a').write('.'); time.sleep(0.2)\n" + GIVE_TOKEN
+    credentials = await load_credentials(kubeconfig=kubeconfig(tmp_path, user=plugin(tmp_path, code=code)))
+    assert runs.read_text() == "."
+
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(credentials.token.refresh)
+
+    assert runs.read_text() == ".."
 
 
 async def test_a_plugin_that_fails_later_leaves_the_token_there_is(tmp_path: Path) -> None:

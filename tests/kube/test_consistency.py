@@ -50,6 +50,20 @@ def test_of_several_writes_the_newest_counts(written: WrittenVersions[str]) -> N
     assert not written.is_ready("a", store_at("11"))
 
 
+def test_a_write_that_never_shows_up_is_waited_for_for_five_minutes() -> None:
+    """A storage that was restored from a backup has lost it, and its versions begin again below."""
+    clock = ManualClock()
+    written: WrittenVersions[str] = WrittenVersions(metrics=Metrics().informer, clock=clock)
+    written.wrote("a", THINGS, "1000")
+
+    clock.advance(299)
+    assert not written.is_ready("a", store_at("12"))
+    clock.advance(2)
+
+    assert written.is_ready("a", store_at("12"))
+    assert len(written) == 0
+
+
 def test_owners_dont_wait_for_each_other(written: WrittenVersions[str]) -> None:
     written.wrote("a", THINGS, "12")
 
