@@ -16,7 +16,7 @@ from moduledeploy.cli.pictures.forecast_text import forecast_text
 from moduledeploy.cli.reading.cluster import read_stores
 from moduledeploy.cli.reading.future import forecast, merged, with_spec
 from moduledeploy.cli.reading.kinds import ReadDeployment
-from moduledeploy.cli.reading.manifests import read_objects
+from moduledeploy.cli.reading.manifests import SNAPSHOT, read_objects
 from moduledeploy.cli.reading.snapshot import deployments_of, stores_of
 from moduledeploy.cli.set import complete
 from moduledeploy.kube.resources import ObjectKey
@@ -53,7 +53,7 @@ def show_plans(access: Access, subject: Subject, *, snapshot: str | None, output
 async def read_cluster(access: Access, snapshot: str | None) -> tuple[Stores, str]:
     """The snapshot, or the cluster, and the namespace that is meant. Raises CliError."""
     if snapshot:
-        objects = read_objects(snapshot)
+        objects = read_objects(snapshot, SNAPSHOT)
         first = next((item["metadata"].get("namespace") for item in objects if item.get("metadata")), None)
         namespace = access.namespace or first or "default"
         return stores_of(objects, namespace), namespace
@@ -71,7 +71,8 @@ def _asked(stores: Stores, namespace: str, subject: Subject) -> list[ReadDeploym
     if subject.filename:
         found = deployments_of(read_objects(subject.filename), namespace)
         if not found:
-            raise CliError(f"{subject.filename} has no ModuleDeployment", Exit.USAGE)
+            where = "standard input" if subject.filename == "-" else subject.filename
+            raise CliError(f"there is no ModuleDeployment in {where}", Exit.USAGE)
         wanted = [merged(live_one(stores, item.metadata.namespace, item.metadata.name), item) for item in found]
     else:
         live = live_one(stores, namespace, subject.name or "")

@@ -12,6 +12,7 @@ from moduledeploy.cli import candidates
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+KINDS: Final = ("mddeploy", "moduledeployment", "moduledeployments")
 FIELDS: Final = ("version", "url", "md5", "type")
 
 
@@ -62,7 +63,17 @@ def before_command(function: Callable[..., None]) -> Callable[..., None]:
     return kubeconfig(_context(_namespace(function)))
 
 
-deployment = click.argument("name", metavar="NAME", shell_complete=candidates.names("deployments"))
+def deployment_name(text: str) -> str:
+    """NAME, or TYPE/NAME as kubectl prints it."""
+    kind, slash, name = text.rpartition("/")
+    if slash and (kind.lower().partition(".")[0] not in KINDS or not name):
+        raise click.BadParameter(f"{text!r} is no ModuleDeployment")
+    return name
+
+
+deployment = click.argument(
+    "name", metavar="NAME", type=deployment_name, shell_complete=candidates.names("deployments")
+)
 all_namespaces = click.option("-A", "--all-namespaces", is_flag=True, help="all namespaces")
 selector = click.option("-l", "--selector", metavar="LABELS", default="", help="only objects with these labels")
 watch = click.option("-w", "--watch", is_flag=True, help="go on showing changes")

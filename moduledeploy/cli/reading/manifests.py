@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import yaml
 
@@ -14,38 +14,50 @@ from moduledeploy.runtime.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_MOST_CHARACTERS: Final = 3 * 2**20  # an API server reads no larger request
 _DEEPEST: Final = 200  # building what is nested a million times deep ends the process, not the call
-_MOST_VALUES: Final = 200_000  # a few lines of YAML aliases stand for billions
 
 
-def read_objects(path: str) -> list[dict[str, Any]]:
+class Limits(NamedTuple):
+    """How much is read: characters of text, and values when every alias is written out, which a few lines make billions."""
+
+    characters: int
+    values: int
+
+
+MANIFESTS: Final = Limits(3 * 2**20, 200_000)  # an API server reads no larger request
+SNAPSHOT: Final = Limits(2**28, 20_000_000)  # tens of thousands of pods, each some KiB
+
+
+def read_objects(path: str, limits: Limits = MANIFESTS) -> list[dict[str, Any]]:
     """Every object of a YAML or JSON file, `-` being standard input; lists are unfolded. Raises CliError."""
+    called = "standard input" if path == "-" else path
     try:
-        text = _beginning(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"{path}: {error}", Exit.USAGE) from error
-    if len(text) > _MOST_CHARACTERS:
-        raise CliError(f"{path}: larger than {_MOST_CHARACTERS // 2**20} MiB, which no API server takes", Exit.USAGE)
+        text = _beginning(path, limits.characters + 1)
+    except OSError as error:
+        raise CliError(f"{called}: {error.strerror}", Exit.USAGE) from error
+    except UnicodeDecodeError as error:
+        raise CliError(f"{called}: {error}", Exit.USAGE) from error
+    if len(text) > limits.characters:
+        raise CliError(f"{called}: larger than {limits.characters // 2**20} MiB", Exit.USAGE)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # both are safe loaders
     try:
         if _depth(yaml.parse(text, Loader=loader)) > _DEEPEST:
-            raise CliError(f"{path}: nested more than {_DEEPEST} times", Exit.USAGE)
+            raise CliError(f"{called}: nested more than {_DEEPEST} times", Exit.USAGE)
         documents = list(yaml.load_all(text, Loader=loader))
-        if _values_in(documents, {}) > _MOST_VALUES:
-            raise CliError(f"{path}: its aliases stand for more than {_MOST_VALUES} values", Exit.USAGE)
+        if _values_in(documents, {}) > limits.values:
+            raise CliError(f"{called}: its aliases stand for more than {limits.values} values", Exit.USAGE)
     except yaml.YAMLError as error:
-        raise CliError(f"{path}: {one_line(error)}", Exit.USAGE) from error
+        raise CliError(f"{called}: {one_line(error)}", Exit.USAGE) from error
     except RecursionError as error:
-        raise CliError(f"{path}: an alias stands for what it is in", Exit.USAGE) from error
-    return [found for document in documents for found in _unfold(document, path)]
+        raise CliError(f"{called}: an alias stands for what it is in", Exit.USAGE) from error
+    return [found for document in documents for found in _unfold(document, called)]
 
 
-def _beginning(path: str) -> str:
+def _beginning(path: str, characters: int) -> str:
     if path == "-":
-        return sys.stdin.read(_MOST_CHARACTERS + 1)
+        return sys.stdin.read(characters)
     with Path(path).open(encoding="utf-8") as file:
-        return file.read(_MOST_CHARACTERS + 1)
+        return file.read(characters)
 
 
 def _depth(events: Iterable[yaml.Event]) -> int:
