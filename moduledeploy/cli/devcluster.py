@@ -11,10 +11,11 @@ from moduledeploy.devcluster.bases.attached import parse_addresses
 from moduledeploy.devcluster.cluster import run
 
 
-def serve_cluster(*, port: int, kubeconfig: str, bases: int, attach: str) -> int:
+def serve_cluster(*, port: int, kubeconfig: str, bases: int, attach: str, rbac: bool) -> int:
     """Run until a signal comes. Raises CliError for addresses that can't be attached, a taken port, an unwritable file."""
     try:
         addresses = parse_addresses(attach) if attach else ()
     except ValueError as error:
         raise CliError(f"--attach: {error}", Exit.USAGE) from error
-    return run_until_stopped(partial(run, port=port, kubeconfig=Path(kubeconfig), bases=bases, attach=addresses))
+    begin = partial(run, port=port, kubeconfig=Path(kubeconfig), bases=bases, attach=addresses, rbac=rbac)
+    return run_until_stopped(begin)

@@ -153,7 +153,8 @@ def completion(shell: str) -> int:
     metavar="IP:PORT,…",
     help="running bases, by the addresses of their Arklets: the next pods of base Deployments stand for them",
 )
-def devcluster(*, port: int, kubeconfig: str, bases: int, attach: str) -> int:
+@click.option("--rbac", is_flag=True, help="a token may do only what the stored roles grant its service account")
+def devcluster(*, port: int, kubeconfig: str, bases: int, attach: str, rbac: bool) -> int:
     """Run an embedded API server with the controllers a cluster would bring and simulated bases, in memory and on loopback.
 
     Prints one line when it is ready and runs until SIGTERM or SIGINT. It is no product for production.
@@ -165,7 +166,7 @@ def devcluster(*, port: int, kubeconfig: str, bases: int, attach: str) -> int:
     """
     from moduledeploy.cli.devcluster import serve_cluster
 
-    return serve_cluster(port=port, kubeconfig=kubeconfig, bases=bases, attach=attach)
+    return serve_cluster(port=port, kubeconfig=kubeconfig, bases=bases, attach=attach, rbac=rbac)
 
 
 @click.command(short_help="play kubelet and Arklet for base pods on any API server")
