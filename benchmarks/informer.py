@@ -209,11 +209,11 @@ def rows(size: Size) -> Iterator[Row]:
     yield memory("Module", module_page, module_decoder(), INDEXES.get("modules"), count, None)
     default, other = ("stream", "pages") if WatchRules().initial is Means.STREAM else ("pages", "stream")
     if not is_full:
-        yield from first_sync(2_000, default, pace=PACE_MB_S, rounds=1, target=SYNC_TARGET)
+        yield from first_sync(2_000, default, pace=PACE_MB_S, rounds=1, target=None)
         return
     for number in (1_000, 10_000, 50_000):
         target = SYNC_TARGET if number == 10_000 else None
-        yield from first_sync(number, default, pace=PACE_MB_S, rounds=1 if number == 50_000 else 5, target=target)
-    yield from first_sync(10_000, other, pace=PACE_MB_S, rounds=3, target=None)
-    yield from first_sync(10_000, default, pace=None, rounds=3, target=None)
-    yield from first_sync(10_000, other, pace=None, rounds=3, target=None)
+        yield from first_sync(number, default, pace=PACE_MB_S, rounds=1 if number == 50_000 else 3, target=target)
+    yield from first_sync(10_000, other, pace=PACE_MB_S, rounds=1, target=None)
+    yield from first_sync(10_000, default, pace=None, rounds=2, target=None)
+    yield from first_sync(10_000, other, pace=None, rounds=2, target=None)

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 760, 400
 LEFT, TOP, RIGHT, BOTTOM = 70, 44, 250, 52  # the legend is at the right
-COLORS: Final = ("#3274d9", "#e0752d", "#56a64b", "#8f3bb8", "#c4162a", "#0f9d9d", "#8a6d00", "#777777")
+COLORS: Final = (
+    "#3274d9",
+    "#e0752d",
+    "#56a64b",
+    "#8f3bb8",
+    "#c4162a",
+    "#0f9d9d",
+    "#8a6d00",
+    "#777777",
+    "#e377c2",
+    "#2b2b2b",
+)
 
 
 @attrs.frozen
@@ -34,6 +45,7 @@ PICTURES: Final = (
     Picture(
         "placement-deployments", "One placement, by ModuleDeployments on one pool", "ModuleDeployments", "µs of CPU"
     ),
+    Picture("first-sync", "First read of all pods, by their number", "pods", "seconds"),
     Picture(
         "reconcile", "The controllers' own work for one module, by the size of the rollout", "replicas", "µs of CPU"
     ),
@@ -73,6 +85,7 @@ class _Axis:
 def draw(rows: Sequence[Row], folder: Path) -> None:
     """Write NAME.svg for every picture that has points."""
     points = [point for row in rows for point in row.points]
+    assert {point.picture for point in points} <= {picture.name for picture in PICTURES}
     for picture in PICTURES:
         if own := [point for point in points if point.picture == picture.name]:
             (folder / f"{picture.name}.svg").write_text(_svg(picture, own), encoding="utf-8")
