@@ -352,7 +352,17 @@ class ClusterMachine(RuleBasedStateMachine):
             if "deletionTimestamp" not in body["metadata"]:
                 mine = body["metadata"]["name"]
                 others = {b["metadata"]["name"] for b in bodies} - {mine}
-                check_reached(self.world, body, {name for name in others if FAMILIES[name][0] == FAMILIES[mine][0]})
+                rivals = {name for name in others if FAMILIES[name][0] == FAMILIES[mine][0]}
+                check_reached(self.world, body, rivals | self.left_behind(FAMILIES[mine][0]))
+
+    def left_behind(self, module_name: str) -> set[str]:
+        """Revisions of the module that nobody owns; they act on their own."""
+        return {
+            body["metadata"]["name"]
+            for body in self.world.api.list(resources.MODULE_REPLICA_SETS)
+            if not body["metadata"].get("ownerReferences")
+            and body["spec"]["template"]["spec"]["module"]["name"] == module_name
+        }
 
     def delete_all(self) -> None:
         for name, (module_name, base) in FAMILIES.items():  # who was orphaned gets an owner again

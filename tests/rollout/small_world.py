@@ -8,25 +8,28 @@ what only the proof remembers (which batch a person confirmed, since when a batc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from datetime import UTC, datetime
+from typing import Any
 
 import attrs
 
-from moduledeploy.api.decode import decode_deployment_spec
-from moduledeploy.api.kinds import ModuleSource, ModuleStatus, ModuleStatusWord
+from moduledeploy.api.kinds import FailureClass, ModuleStatus, ModuleStatusWord
 from moduledeploy.api.names import MODULE_DEPLOYMENT
-from moduledeploy.api.spec import DeploymentSpec
+from moduledeploy.api.spec import ServiceStrategy
 from moduledeploy.api.status import DeploymentStatus, Progress, Release
 from moduledeploy.placement.bases import Base as Seat
 from moduledeploy.placement.pool import Pool
 from moduledeploy.rollout import actions
 from moduledeploy.rollout.converge import (
+    DRAINING,
     BaseView,
     Biz,
     BizState,
     Decision,
     Install,
     Query,
+    Route,
+    SetTraffic,
     Step,
     Switch,
     Uninstall,
@@ -35,112 +38,26 @@ from moduledeploy.rollout.converge import (
 )
 from moduledeploy.rollout.gate import GateWrite
 from moduledeploy.rollout.plan import plan
-from moduledeploy.rollout.slots import BaseFacts, ModuleFacts, Slots
+from moduledeploy.rollout.service import ServiceFacts
+from moduledeploy.rollout.slots import Slots
 from moduledeploy.rollout.view import BaseDeployment, Parent, Revision, View
+from tests.rollout.small_state import (
+    BEGIN,
+    NAME,
+    Jvm,
+    Mod,
+    Setting,
+    State,
+    Write,
+    base_of,
+    by_name,
+    facts_of,
+    uid_of,
+    wanted_of,
+    with_jvm,
+)
 
-NAME = "orders"
-BEGIN = 1_000_000.0
-Listed = tuple[tuple[str, BizState], ...]
-
-
-class Mod(NamedTuple):
-    """One Module object; `serial` stands for its UID, `taken` counts the installs of it that took effect."""
-
-    name: str
-    serial: int
-    replica_set: str
-    number: int
-    base: int
-    source: ModuleSource
-    created: float
-    batch: str
-    uninstall_first: bool
-    status: ModuleStatus = ModuleStatus()
-    terminating: bool = False
-    taken: int = 0
-
-    @property
-    def is_available(self) -> bool:
-        return not self.terminating and self.status.status == ModuleStatusWord.AVAILABLE
-
-    @property
-    def order(self) -> tuple[float, int, str]:
-        return (self.created, self.number, self.name)
-
-
-class Jvm(NamedTuple):
-    """One base: what runs there, what the controller knows of it, which container it is."""
-
-    running: Listed = ()
-    known: Listed | None = None
-    container: int = 0
-
-
-class Ghost(NamedTuple):
-    """What only the proof remembers."""
-
-    confirmed: str = ""
-    done_at: float | None = None
-    restarted: bool = False
-
-
-class State(NamedTuple):
-    """All of one moment."""
-
-    now: float
-    version: str
-    paused: bool
-    waiting: str | None
-    release: Release | None
-    revisions: tuple[tuple[str, str, int, int], ...]  # name, version, number, replicas
-    modules: tuple[Mod, ...]
-    jvms: tuple[Jvm, ...]
-    faults: int
-    edits: int
-    ghost: Ghost = Ghost()
-
-
-class Write(NamedTuple):
-    """One request to the API."""
-
-    kind: str
-    what: Any
-
-
-@attrs.frozen(kw_only=True)
-class Setting:
-    """What doesn't change in a world. `full` bases hold another module and take no more."""
-
-    bases: int
-    replicas: int
-    batches: int
-    policy: str
-    gray_s: int = 0
-    confirm: bool = True
-    full: int = 0
-
-    @property
-    def floor(self) -> int:
-        return self.replicas - 1
-
-    def spec(self, version: str, *, paused: bool) -> DeploymentSpec:
-        strategy = {
-            "batchCount": self.batches,
-            "needConfirm": self.confirm,
-            "grayTime": self.gray_s,
-            "upgradePolicy": self.policy,
-        }
-        module = {"name": NAME, "version": version, "url": f"file:///modules/{NAME}-{version}.jar"}
-        return decode_deployment_spec(
-            {
-                "baseDeploymentName": "base",
-                "replicas": self.replicas,
-                "maxUnavailable": 1,
-                "pause": paused or None,
-                "template": {"spec": {"module": module}},
-                "operationStrategy": strategy,
-            }
-        )
+RETRY_S = 10.0
 
 
 @attrs.define
@@ -169,6 +86,7 @@ class SmallWorld:
             id(state.release),
             state.revisions,
             state.modules,
+            tuple(jvm.is_gone for jvm in state.jvms),
         )
         found = self._plans.get(seen)
         if found is None:
@@ -221,8 +139,9 @@ class SmallWorld:
     def _view(self, state: State) -> View:
         slots = Slots()
         for module in state.modules:
-            slots.set_module(_facts(module), BaseFacts(uid=_uid(module.base), name=_uid(module.base), ready_since=0.0))
+            slots.set_module(facts_of(module), base_of(module.base, state.jvms[module.base]))
         release = state.release
+        service = ServiceFacts(name=f"{NAME}-service", owners=("md",), ports=(ServiceStrategy(80, 80),))
         return View(
             parent=Parent(
                 kind=MODULE_DEPLOYMENT,
@@ -237,6 +156,7 @@ class SmallWorld:
             revisions={item[0]: self._revision(*item) for item in state.revisions},
             slots=slots,
             base_deployment=BaseDeployment(replicas=self.setting.bases, is_rolling=False),
+            services={service.name: service} if self.setting.drain_s is not None else {},
         )
 
     def _revision(self, name: str, version: str, number: int, replicas: int) -> Revision:
@@ -245,12 +165,14 @@ class SmallWorld:
 
     def _pool(self, state: State) -> Pool:
         pool = Pool()
-        for number in range(self.setting.bases):
-            pool.set_base(Seat(uid=_uid(number), name=_uid(number), cap=1))
+        for number, jvm in enumerate(state.jvms):
+            if jvm.is_gone:
+                continue
+            pool.set_base(Seat(uid=uid_of(number), name=uid_of(number), cap=1))
             if number >= self.setting.bases - self.setting.full:
-                pool.add_module(_uid(number), "another", "another")
+                pool.add_module(uid_of(number), "another", "another")
         for module in state.modules:
-            pool.add_module(_uid(module.base), NAME, module.name)
+            pool.add_module(uid_of(module.base), NAME, module.name)
         return pool
 
     def _intern(self, value: Release | None) -> Release | None:
@@ -275,7 +197,7 @@ class SmallWorld:
             case "create":
                 if any(module.name == write.what.name for module in state.modules):
                     return state
-                return state._replace(modules=tuple(sorted((*state.modules, write.what), key=_by_name)))
+                return state._replace(modules=tuple(sorted((*state.modules, write.what), key=by_name)))
             case _:
                 name, uid = write.what
                 return state._replace(
@@ -293,19 +215,28 @@ class SmallWorld:
         """What a pass over a base that sees this state wants."""
         jvm = state.jvms[number]
         here = tuple(module for module in state.modules if module.base == number)
-        seen = (state.now, jvm.known, jvm.container, here)
+        seen = (state.now, jvm._replace(running=()), here)
         found = self._decisions.get(seen)
         if found is None:
             listed = None if jvm.known is None else tuple(Biz(NAME, version, biz) for version, biz in jvm.known)
             view = BaseView(
-                is_gone=False,
-                is_reachable=True,
+                is_gone=jvm.is_gone,
+                is_reachable=not jvm.is_gone,
                 container_id=f"c{jvm.container}",
-                modules=tuple(_wanted(module) for module in here),
+                modules=tuple(wanted_of(module) for module in here),
                 listed=listed,
+                routes=self._routes(jvm),
             )
             found = self._decisions[seen] = converge(view, state.now)
         return found
+
+    def _routes(self, jvm: Jvm) -> dict[str, Route]:
+        if self.setting.drain_s is None:
+            return {}
+        route = Route(
+            is_wanted=True, is_labelled=jvm.is_labelled, is_endpoint=jvm.is_endpoint, drain_s=self.setting.drain_s
+        )
+        return {NAME: route}
 
     def tell(self, state: State, decision: Decision) -> State:
         """Write what was found out; what is for another object of that name is void."""
@@ -323,6 +254,8 @@ class SmallWorld:
     def operate(self, state: State, number: int, step: Step, *, is_answered: bool = True) -> State:
         """One operation on a base; without an answer nothing is known of it."""
         jvm = state.jvms[number]
+        if isinstance(step, SetTraffic):
+            return with_jvm(state, number, jvm._replace(is_labelled=step.on))
         running, known = dict(jvm.running), jvm.known
         match step:
             case Query():
@@ -334,14 +267,38 @@ class SmallWorld:
                     state = self._count_install(state, module)
                     known = tuple(sorted(running.items()))
             case Uninstall(version=version):
-                running.pop(version, None)
+                was_active = running.pop(version, None) is BizState.ACTIVE
+                assert not (was_active and jvm.is_endpoint), f"base {number} is uninstalled while traffic comes"
                 known = tuple(item for item in known or () if item[0] != version)
             case Switch(module=module):
                 if module.source.version in running:
                     running = dict.fromkeys(running, BizState.STANDBY) | {module.source.version: BizState.ACTIVE}
                 known = None
         after = jvm._replace(running=tuple(sorted(running.items())), known=known if is_answered else None)
-        return state._replace(jvms=(*state.jvms[:number], after, *state.jvms[number + 1 :]))
+        return with_jvm(state, number, after)
+
+    def refuse(self, state: State, module: Wanted) -> State:
+        """An install fails, to be tried again after a while."""
+        attempts = module.status.attempts + 1
+        status = ModuleStatus(
+            status=ModuleStatusWord.FAILED,
+            reason="InstallFailed",
+            failureClass=FailureClass.RETRYABLE.value,
+            attempts=attempts,
+            nextRetryTime=datetime.fromtimestamp(state.now + RETRY_S, UTC),
+        )
+        return self.tell(state, Decision(reports=((module, status),)))
+
+    def due(self, state: State) -> list[float]:
+        """When something happens by itself."""
+        moments = [state.release.gray_until if state.release is not None else None]
+        for module in state.modules:
+            status = module.status
+            if status.nextRetryTime is not None:
+                moments.append(status.nextRetryTime.timestamp())
+            if status.reason == DRAINING and status.lastTransitionTime is not None:
+                moments.append(status.lastTransitionTime.timestamp() + (self.setting.drain_s or 0))
+        return sorted(moment for moment in moments if moment is not None and moment > state.now)
 
     def _count_install(self, state: State, wanted: Wanted) -> State:
         modules = []
@@ -356,7 +313,8 @@ class SmallWorld:
 
     def available(self, state: State) -> int:
         """Slots with a version that serves and that nobody takes away."""
-        return len({module.base for module in state.modules if module.is_available})
+        here = {module.base for module in state.modules if module.is_available}
+        return sum(not state.jvms[base].is_gone for base in here)
 
     def serving(self, state: State) -> int:
         """Bases on which a version is really active."""
@@ -364,7 +322,8 @@ class SmallWorld:
 
     def updated(self, state: State) -> int:
         """Slots that have a live Module of the newest version."""
-        return len({m.base for m in state.modules if m.source.version == state.version and not m.terminating})
+        here = {m.base for m in state.modules if m.source.version == state.version and not m.terminating}
+        return sum(not state.jvms[base].is_gone for base in here)
 
     def is_goal(self, state: State) -> bool:
         """What is asked for is there, available, and nothing else."""
@@ -376,44 +335,9 @@ class SmallWorld:
             and all(module.is_available and module.source.version == state.version for module in state.modules)
             and all(biz is BizState.ACTIVE for jvm in state.jvms for _, biz in jvm.running)
             and self.serving(state) == self.setting.replicas
+            and (self.setting.drain_s is None or self._leads_to_all(state))
         )
 
-
-def _uid(number: int) -> str:
-    return f"b{number}"
-
-
-def _by_name(module: Mod) -> str:
-    return module.name
-
-
-def _facts(module: Mod) -> ModuleFacts:
-    status = module.status
-    return ModuleFacts(
-        name=module.name,
-        uid=str(module.serial),
-        replica_set=module.replica_set,
-        order=module.order,
-        base_uid=_uid(module.base),
-        base_name=_uid(module.base),
-        source=module.source,
-        status=ModuleStatusWord(status.status or "Pending"),
-        is_terminating=module.terminating,
-        active_since=status.activeSince.timestamp() if status.activeSince else None,
-        slot_active_since=status.slotActiveSince.timestamp() if status.slotActiveSince else None,
-        batch=module.batch or None,
-        uninstall_first=module.uninstall_first,
-    )
-
-
-def _wanted(module: Mod) -> Wanted:
-    return Wanted(
-        name=module.name,
-        uid=str(module.serial),
-        family=NAME,
-        order=module.order,
-        source=module.source,
-        status=module.status,
-        is_terminating=module.terminating,
-        uninstall_first=module.uninstall_first,
-    )
+    def _leads_to_all(self, state: State) -> bool:
+        """Traffic comes to every base that serves and to no other."""
+        return all(jvm.is_endpoint == jvm.is_labelled == bool(jvm.running) for jvm in state.jvms if not jvm.is_gone)

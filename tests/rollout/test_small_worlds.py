@@ -17,10 +17,11 @@ import attrs
 import pytest
 
 from moduledeploy.api.status import ReleaseKind
-from moduledeploy.rollout.converge import Decision, Uninstall
+from moduledeploy.rollout.converge import Decision, Install, Uninstall
 from moduledeploy.rollout.gate import token
 from moduledeploy.rollout.slots import FOREVER
-from tests.rollout.small_world import Setting, SmallWorld, State
+from tests.rollout.small_state import Jvm, Setting, State, with_jvm
+from tests.rollout.small_world import SmallWorld
 
 INSTALL, UNINSTALL, SCALE = "install_then_uninstall", "uninstall_then_install", "scaleup_then_scaledown"
 IS_LONG = os.environ.get("MODULEDEPLOY_WORLDS") == "all"
@@ -104,8 +105,12 @@ class Explorer:
         for number in range(self.world.setting.bases):
             yield from self._base(state, number)
         yield from self._people(state)
-        if state.release is not None and state.release.gray_until is not None and state.release.gray_until > state.now:
-            yield Edge("time passes", state._replace(now=state.release.gray_until), is_calm=True)
+        for moment in self.world.due(state)[:1]:
+            yield Edge("time passes", state._replace(now=moment), is_calm=True)
+        for number, jvm in enumerate(state.jvms):
+            if jvm.is_endpoint != (jvm.is_labelled and not jvm.is_gone):
+                caught_up = with_jvm(state, number, jvm._replace(is_endpoint=not jvm.is_endpoint))
+                yield Edge(f"endpoints follow base {number}", caught_up, is_calm=True)
         if state.faults:
             yield from self._faults(state._replace(faults=state.faults - 1))
 
@@ -130,7 +135,7 @@ class Explorer:
             after = self.world.apply(state, write)
             if write.kind == "status":
                 after = self._watch_batches(seen, state, after)
-            if seen is before or not state.ghost.restarted:  # a loss that nobody has seen yet can't be reckoned with
+            if seen is before or not state.ghost.is_bereft:  # a loss that nobody has seen yet can't be reckoned with
                 self._check_floor(self.world.available(state), self.world.available(after), write.kind)
             state = after
         if state.release is not None and state.release.kind is ReleaseKind.DEPLOY:
@@ -173,7 +178,7 @@ class Explorer:
         if decision.step is None:
             return state
         after = self.world.operate(state, number, decision.step, is_answered=is_answered)
-        if isinstance(decision.step, Uninstall) and not state.ghost.restarted:
+        if isinstance(decision.step, Uninstall) and not state.ghost.is_bereft:
             before, left = self.world.serving(state), self.world.serving(after)
             self._check_floor(before, left, f"uninstall on base {number}")
             is_kept = any(module.is_available and module.base == number for module in state.modules)
@@ -206,21 +211,23 @@ class Explorer:
             unheard = self._act(state, number, decision, is_answered=False)
             yield Edge(f"no answer from base {number}", unheard)
             jvm = state.jvms[number]._replace(known=None)
-            yield Edge(f"base {number} never heard of it", _with_jvm(state, number, jvm))
+            yield Edge(f"base {number} never heard of it", with_jvm(state, number, jvm))
+            if isinstance(decision.step, Install):
+                refused = with_jvm(self.world.refuse(state, decision.step.module), number, jvm)
+                yield Edge(f"base {number} can't start it", refused)
             yield Edge(f"base {number} hears it twice", self._act(unheard, number, decision))
-        if state.jvms[number].running:
-            jvm = state.jvms[number]
-            restarted = _with_jvm(state, number, jvm._replace(running=(), known=None, container=jvm.container + 1))
+        jvm = state.jvms[number]
+        if jvm.running:
+            restarted = with_jvm(state, number, jvm._replace(running=(), known=None, container=jvm.container + 1))
             yield Edge(f"base {number} restarts", restarted._replace(ghost=state.ghost._replace(restarted=True)))
+        if self.world.setting.spare and not any(other.is_gone for other in state.jvms):
+            lost = with_jvm(state, number, Jvm(is_gone=True))
+            yield Edge(f"base {number} is lost", lost._replace(ghost=state.ghost._replace(lost=True)))
 
 
 def _forgetful(state: State) -> State:
     """The process is gone, and with it what it knew of bases."""
     return state._replace(jvms=tuple(jvm._replace(known=None) for jvm in state.jvms))
-
-
-def _with_jvm(state: State, number: int, jvm: object) -> State:
-    return state._replace(jvms=(*state.jvms[:number], jvm, *state.jvms[number + 1 :]))  # type: ignore[arg-type]
 
 
 def completed(world: SmallWorld) -> State:
@@ -240,6 +247,9 @@ SHORT = [
     (Setting(bases=3, replicas=3, batches=3, policy=INSTALL), 1, 0),
     (Setting(bases=3, replicas=3, batches=2, policy=UNINSTALL), 1, 0),
     (Setting(bases=3, replicas=2, batches=2, policy=SCALE), 1, 0),
+    (Setting(bases=2, replicas=2, batches=2, policy=UNINSTALL, drain_s=10), 1, 0),
+    (Setting(bases=3, replicas=2, batches=2, policy=INSTALL, drain_s=0), 1, 0),
+    (Setting(bases=3, replicas=2, batches=2, policy=INSTALL, drain_s=10), 1, 1),
 ]
 LONG = [
     (Setting(bases=2, replicas=2, batches=2, policy=INSTALL, gray_s=10), 1, 1),
@@ -248,6 +258,9 @@ LONG = [
     (Setting(bases=3, replicas=3, batches=3, policy=INSTALL), 2, 0),
     *((Setting(bases=3, replicas=2, batches=b, policy=SCALE), 1, 1) for b in (1, 2)),
     (Setting(bases=3, replicas=1, batches=1, policy=SCALE, full=1), 2, 1),
+    (Setting(bases=3, replicas=2, batches=2, policy=UNINSTALL, drain_s=10), 1, 1),
+    (Setting(bases=3, replicas=1, batches=1, policy=SCALE, drain_s=10), 2, 0),
+    *((Setting(bases=3, replicas=2, batches=2, policy=policy), 2, 0) for policy in (INSTALL, UNINSTALL)),
 ]
 
 
