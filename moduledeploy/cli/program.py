@@ -11,7 +11,7 @@ from click.shell_completion import get_completion_class
 
 from moduledeploy import __version__
 from moduledeploy.cli.access import flags
-from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.access.exits import UNREAD, CliError, Exit, Unread
 from moduledeploy.cli.candidates import KubectlComplete
 from moduledeploy.cli.commands import foresee, look, serve, steer
 
@@ -72,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(f"{error.format_message().rstrip('.')}; see {path} --help", Exit.USAGE)
     except CliError as error:
         return _say(str(error), error.status)
+    except Unread:
+        return UNREAD
     except click.Abort:
         return _INTERRUPTED
 

@@ -14,7 +14,7 @@ import msgspec
 
 from moduledeploy import __version__
 from moduledeploy.api.fields import DecodeError
-from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.access.exits import CliError, Exit, Unread
 from moduledeploy.cli.access.lean import import_config_only
 from moduledeploy.cli.access.unmeasured import Unmeasured
 from moduledeploy.kube.errors import ApiError, Conflict, Forbidden, KubeError, NotFound, Unauthorized, Unreachable
@@ -192,7 +192,7 @@ def run(command: Callable[[], Awaitable[int]]) -> int:
         cause = _cause(group)
         if cause is None:
             raise
-        raise _told(cause) from group
+        raise (cause if isinstance(cause, Unread) else _told(cause)) from group
 
 
 def _told(error: Exception) -> CliError:
@@ -209,6 +209,6 @@ def _told(error: Exception) -> CliError:
 def _cause(group: BaseExceptionGroup[BaseException]) -> Exception | None:
     for error in group.exceptions:
         found = _cause(error) if isinstance(error, BaseExceptionGroup) else error
-        if isinstance(found, CliError | KubeError | DecodeError):
+        if isinstance(found, CliError | KubeError | DecodeError | Unread):
             return found
     return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.segment import Segment
 
+from moduledeploy.cli.access.exits import Unread
 from moduledeploy.cli.pictures import documents
 from moduledeploy.runtime.text import visible
 
@@ -29,6 +31,12 @@ class Screen(Console):
             text = segment.text if segment.control else visible(segment.text)
             yield segment if text == segment.text else Segment(text, segment.style)
 
+    def on_broken_pipe(self) -> None:
+        """Write what is left to nowhere, so that the interpreter's end is quiet too. Raises Unread."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Unread
+
 
 def console() -> Console:
     """Standard output."""
@@ -44,4 +52,4 @@ def say(lines: Iterable[Text | str]) -> None:
 
 def emit(body: dict[str, Any], form: str) -> None:
     """Print a document."""
-    print(documents.text(body, form))
+    console().out(documents.text(body, form), highlight=False)

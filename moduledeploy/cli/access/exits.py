@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 
 class Exit(IntEnum):
@@ -17,9 +18,16 @@ class Exit(IntEnum):
     NOT_FOUND = 6
 
 
+UNREAD: Final = 141  # as of a program that SIGPIPE ended, which is how most programs end that nobody reads any more
+
+
 class CliError(Exception):
     """Raised when a command can't do what it was asked; the message is one line: what is wrong and what to do."""
 
     def __init__(self, message: str, status: Exit = Exit.FAILED) -> None:
         super().__init__(message)
         self.status = status
+
+
+class Unread(Exception):
+    """Raised when whoever read standard output has gone; there is nobody to tell and nothing to do."""
