@@ -6,6 +6,7 @@ is `dyn`.  Property names that are no identifiers are escaped as apiserver/pkg/c
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -60,6 +61,7 @@ _SCALARS: Final = {
 }
 
 
+@functools.lru_cache(maxsize=4096)
 def escape(name: str) -> str | None:
     """The name by which a rule reaches a property, or None where it can't."""
     if name in _RESERVED:
@@ -209,12 +211,14 @@ class TypeBook:
 
 def to_cel(node: Node, value: Any) -> Any:
     """The value as rules see it: escaped names, instants and durations, doubles; what no schema knows left out."""
+    if type(value) is str and not node.format:
+        return value
     match kind_of(node):
         case "message" if isinstance(value, dict):
             out = {}
             for name, item in value.items():
-                child, escaped = node.properties.get(name), escape(name)
-                if child is not None and escaped is not None:
+                child = node.properties.get(name)
+                if child is not None and (escaped := escape(name)) is not None:
                     out[escaped] = to_cel(child, item)
             return out
         case "map" if isinstance(value, dict) and node.additional is not None:

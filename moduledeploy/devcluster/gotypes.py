@@ -132,7 +132,9 @@ class Reading:
                 continue
             if item is None:
                 continue
-            decoded = self.value(item, field.type, path + name)
+            kind = field.type
+            is_text = type(item) is str and kind.name == "string" and kind.form == "scalar"
+            decoded = item if is_text else self.value(item, kind, path + name)
             if field.pointer or not _is_zero(decoded):
                 out[name] = decoded
         for field in _always(struct):
@@ -155,6 +157,8 @@ class Reading:
                 if not isinstance(value, dict):
                     raise self._mismatch(value, path, "map")
                 item = _item(kind)
+                if item.name == "string" and item.form == "scalar" and all(type(v) is str for v in value.values()):
+                    return dict(value)
                 zero_item = zero(item)
                 return {
                     key: zero_item if entry is None else self.value(entry, item, f"{path}.{key}")

@@ -5,16 +5,19 @@ Follows sigs.k8s.io/structured-merge-diff typed (merge.go, compare.go, remove.go
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from moduledeploy.devcluster.fieldpaths import field
 from moduledeploy.devcluster.levels import Part, Schema, declares, divide, field_schema, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moduledeploy.devcluster.fieldpaths import Path
+
+_ABSENT: Final = object()
 
 
 @attrs.define
@@ -48,6 +51,9 @@ def _compare(schema: Schema, old: Any, new: Any, path: Path, out: Comparison, *,
     if form == "whole" or form != parts(schema, old):
         out.modified.add(path)
         return
+    if form == "fields":
+        _compare_fields(schema, old, new, path, out, root=root)
+        return
     before = {part.element: part for part in divide(schema, old, root=root)}
     for part in divide(schema, new, root=root):
         here = (*path, part.element)
@@ -58,6 +64,18 @@ def _compare(schema: Schema, old: Any, new: Any, path: Path, out: Comparison, *,
             _compare(part.schema, former.value, part.value, here, out)
     for element, part in before.items():
         out.removed.update(_all_paths(part.schema, part.value, (*path, element)))
+
+
+def _compare_fields(schema: Schema, old: Any, new: Any, path: Path, out: Comparison, *, root: bool) -> None:
+    """The fields of two structs or maps; of most nothing is looked at but that they are equal."""
+    for name, value in new.items():
+        former = old.get(name, _ABSENT)
+        if former is _ABSENT:
+            out.added.update(_all_paths(field_schema(schema, name, root=root), value, (*path, field(name))))
+        elif former != value or type(former) is not type(value):
+            _compare(field_schema(schema, name, root=root), former, value, (*path, field(name)), out)
+    for name in old.keys() - new.keys():
+        out.removed.update(_all_paths(field_schema(schema, name, root=root), old[name], (*path, field(name))))
 
 
 def _all_paths(schema: Schema, value: Any, path: Path) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -59,6 +60,7 @@ NAME_RULES: Final = {
 }
 
 
+@functools.lru_cache(maxsize=4096)
 def label_value_problem(value: str) -> str | None:
     """Why `value` can't be the value of a label, or None."""
     if len(value) > MAX_LABEL:
@@ -70,6 +72,7 @@ def label_value_problem(value: str) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=4096)
 def qualified_name_problem(value: str) -> str | None:
     """Why `value` is no qualified name such as `example.com/name`, or None."""
     prefix, slash, name = value.rpartition("/")

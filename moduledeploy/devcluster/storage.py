@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import marshal
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
@@ -26,6 +27,7 @@ Change = Literal["ADDED", "MODIFIED", "DELETED"]
 
 HISTORY_EVENTS: Final = 20_000  # per table; kube-apiserver's watch cache keeps up to 102 400 and at least 75 s
 _FIRST_VERSION: Final = 1
+_WITHOUT_REFERENCES: Final = 2  # of marshal: what an object holds twice is two things in its copy
 
 encode: Final = msgspec.json.Encoder().encode
 encode_sorted: Final = msgspec.json.Encoder(order="sorted").encode
@@ -34,7 +36,11 @@ decode: Final = msgspec.json.Decoder().decode
 
 def copy_object(obj: Object) -> Object:
     """A deep copy of JSON data."""
-    return {key: _copy(value) for key, value in obj.items()}
+    try:  # bytes of our own; ten times as fast as a walk
+        copied: Object = marshal.loads(marshal.dumps(obj, _WITHOUT_REFERENCES))  # noqa: S302
+    except ValueError:  # subclasses of str and dict, which callers in this process may have put in
+        return {key: _copy(value) for key, value in obj.items()}
+    return copied
 
 
 def _copy(value: Any) -> Any:

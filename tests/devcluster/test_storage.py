@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moduledeploy.devcluster.storage import Cursor, HistoryLostError, Store
+from moduledeploy.devcluster.storage import Cursor, HistoryLostError, Store, copy_object
 
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "remove"]), st.sampled_from("abcd"), st.integers(0, 9)), max_size=60)
 
@@ -81,3 +81,16 @@ def test_a_deletion_shows_the_last_state_under_its_own_version():
     record = store.remove("things", ("ns", "a"))
 
     assert record.obj == {"metadata": {"name": "a", "resourceVersion": str(store.version)}, "value": 7}
+
+
+def test_a_copy_shares_nothing_with_its_original_nor_with_itself() -> None:
+    class Word(str):
+        pass
+
+    labels = {"app": "base"}
+    for obj in ({"a": labels, "b": [labels, 1.0, None, True, "x", 1 << 70]}, {"a": labels, "b": labels, "c": Word("w")}):
+        copied = copy_object(obj)
+        assert copied == obj
+        copied["a"]["app"] = "changed"
+        assert copied["b"] != copied["a"]
+        assert labels == {"app": "base"}
