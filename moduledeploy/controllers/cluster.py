@@ -119,10 +119,15 @@ def services_by_owner(service: Service) -> Iterable[str]:
     return [owner.uid for owner in service.metadata.ownerReferences]
 
 
-def slices_by_service(endpoint_slice: EndpointSlice) -> Iterable[str]:
-    """Index `service` of EndpointSlices: namespace and name of the Service."""
-    name = endpoint_slice.metadata.label(SERVICE_NAME_LABEL)
-    return (f"{endpoint_slice.metadata.namespace}/{name}",) if name else ()
+def slices_by_endpoint(endpoint_slice: EndpointSlice) -> Iterable[str]:
+    """Index `endpoint` of EndpointSlices: namespace and name of the Service, and UIDs of the pods that are ready in it."""
+    meta = endpoint_slice.metadata
+    service = meta.label(SERVICE_NAME_LABEL)
+    return [_endpoint(meta.namespace, service, uid) for uid in endpoint_slice.ready_pods()] if service else ()
+
+
+def _endpoint(namespace: str, service: str, pod_uid: str) -> str:
+    return f"{namespace}/{service}/{pod_uid}"
 
 
 # The indexes that the views need, by store.
@@ -132,7 +137,7 @@ INDEXES: Final[Mapping[str, Mapping[str, Callable[[Any], Iterable[str]]]]] = {
     "pods": {"owner": pods_by_owner, "uid": pods_by_uid},
     "base_replica_sets": {"owner": replica_sets_by_owner},
     "services": {"owner": services_by_owner},
-    "endpoint_slices": {"service": slices_by_service},
+    "endpoint_slices": {"endpoint": slices_by_endpoint},
 }
 
 
@@ -205,7 +210,7 @@ class Cluster:
         labelled = labelled_modules(pod.metadata.labels)
         asked: dict[str, list[Traffic]] = {name: [] for name in labelled}
         for module in modules:
-            asked.setdefault(module.spec.module.name, []).append(self.traffic(self.family_of(module)))
+            asked.setdefault(module.spec.module.name, []).append(self.traffic(self._homes.get(module.metadata.uid)))
         routes = {}
         for name, traffics in asked.items():
             drain_s = max((traffic.drain_s for traffic in traffics), default=0)
@@ -220,8 +225,8 @@ class Cluster:
         return routes
 
     def _is_endpoint(self, key: BaseKey, module_name: str) -> bool:
-        slices = self.stores.endpoint_slices.by_index("service", f"{key.namespace}/{service_name(module_name)}")
-        return any(key.uid in item.ready_pods() for item in slices)
+        where = _endpoint(key.namespace, service_name(module_name), key.uid)
+        return bool(self.stores.endpoint_slices.by_index("endpoint", where))
 
     def on_deployment(self, change: Change[ModuleDeployment]) -> None:
         """A ModuleDeployment came, changed or went."""

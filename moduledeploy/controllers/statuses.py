@@ -98,18 +98,19 @@ class StatusWriter:
             await self._write_replica_set_status(key, parent, _harmless(made.status))
             return None
         status = _harmless(made.status)
-        body = without_nulls(encode_deployment_status(status))
-        if body == without_nulls(parent.status):
+        before, now = view.parent.status, self.clock.monotonic()
+        due_at = self._written_at.get(key, NEVER) + STATUS_INTERVAL_S
+        if now < due_at and status != before and not _is_urgent(before, status):
+            return due_at - now
+        body = encode_deployment_status(status)
+        if without_nulls(body) == without_nulls(parent.status):
             return None
-        now = self.clock.monotonic()
-        if not _is_urgent(view.parent.status, status) and now < self._written_at.get(key, NEVER) + STATUS_INTERVAL_S:
-            return self._written_at[key] + STATUS_INTERVAL_S - now
         self._written_at[key] = now
         try:
-            await self._patch_status(key, MODULE_DEPLOYMENTS, encode_deployment_status(status))
+            await self._patch_status(key, MODULE_DEPLOYMENTS, body)
         except NotFound:
             return None  # deleted meanwhile; its deletion is a change of its own
-        self.counters.observe_pass(view.parent.status, status, self.clock.wall())
+        self.counters.observe_pass(before, status, self.clock.wall())
         self._emit(key, parent.metadata.uid, made.events)
         await self._write_revisions_status(key, view, status)
         return None

@@ -21,7 +21,7 @@ class ObjectKey(NamedTuple):
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Resource:
     """One kind as the API serves it; the core group is the empty string."""
 
