@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,11 +86,11 @@ def test_a_deletion_shows_the_last_state_under_its_own_version():
 
 
 def test_a_copy_shares_nothing_with_its_original_nor_with_itself() -> None:
-    class Word(str):
-        pass
+    class Word(StrEnum):
+        W = "w"
 
     labels = {"app": "base"}
-    for obj in ({"a": labels, "b": [labels, 1.0, None, True, "x", 1 << 70]}, {"a": labels, "b": labels, "c": Word("w")}):
+    for obj in ({"a": labels, "b": [labels, 1.0, None, True, "x", 1 << 70]}, {"a": labels, "b": labels, "c": Word.W}):
         copied = copy_object(obj)
         assert copied == obj
         copied["a"]["app"] = "changed"
