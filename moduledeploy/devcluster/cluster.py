@@ -35,6 +35,7 @@ from moduledeploy.devcluster.resources import Register
 from moduledeploy.devcluster.server import Server
 from moduledeploy.devcluster.storage import Store
 from moduledeploy.devcluster.writes import Writes
+from moduledeploy.runtime.memory import collect_rarely
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -175,6 +176,7 @@ async def run(*, port: int, kubeconfig: Path, bases: int, attach: Sequence[str] 
     with `bases` such a Deployment is there from the start.  Raises OSError where the port is taken or the kubeconfig can't
     be written.
     """
+    collect_rarely()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
