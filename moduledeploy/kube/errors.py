@@ -84,7 +84,7 @@ class Gone(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """Raised for 429; `retry_after_s` is what the server asked for, in seconds."""
+    """Raised for 429; `retry_after_s` is what the server asked for, in seconds, a minute at most."""
 
 
 class ServerError(ApiError):
@@ -119,6 +119,7 @@ class Status:
 
 
 _STATUS_DECODER: Final = msgspec.json.Decoder(Status)
+_LONGEST_PAUSE_S: Final = 60.0  # API servers ask for seconds; whoever asks for a day would make us blind for a day
 _MESSAGE_BYTES: Final = 4096  # servers say all that is wrong with an object, and repeat it
 _BY_CODE: Final[dict[int, type[ApiError]]] = {
     400: Invalid,
@@ -154,6 +155,7 @@ def error_from_status(
     """Turn a Status, from an answer or out of a watch, into the error to raise."""
     code = code or status.code or 500
     details = status.details or _Details()
+    asked_s = retry_after_s if retry_after_s is not None else details.retryAfterSeconds
     kind = _BY_CODE.get(code) or (ServerError if code >= 500 else Invalid)
     if kind is Conflict and status.reason == "AlreadyExists":
         kind = AlreadyExists
@@ -164,6 +166,6 @@ def error_from_status(
         status=code,
         reason=status.reason or "",
         causes=tuple(cause.reason for cause in details.causes or () if cause.reason),
-        retry_after_s=retry_after_s if retry_after_s is not None else details.retryAfterSeconds,
+        retry_after_s=None if asked_s is None else min(max(asked_s, 0.0), _LONGEST_PAUSE_S),
         audit_id=audit_id,
     )

@@ -95,8 +95,16 @@ class _Record(msgspec.Struct, frozen=True, rename="camel"):
     lease_transitions: int | None = None
 
 
-class _Meta(msgspec.Struct, rename="camel"):
+class _Meta(msgspec.Struct, rename="camel", omit_defaults=True):
+    """All of the metadata that an update would take away by leaving it out."""
+
+    name: str = ""
+    namespace: str = ""
     resource_version: str = ""
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    finalizers: list[str] | None = None
+    owner_references: list[dict[str, object]] | None = None
 
 
 class _Lease(msgspec.Struct):
@@ -275,11 +283,7 @@ class Elector:
         body = {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,
-            "metadata": {
-                "name": self.lease.name,
-                "namespace": self.lease.namespace,
-                "resourceVersion": lease.metadata.resource_version,
-            },
+            "metadata": msgspec.structs.replace(lease.metadata, name=self.lease.name, namespace=self.lease.namespace),
             "spec": record,
         }
         answer = await self.transport.request("PUT", self._path(), body=body, max_tries=1, timeout_s=self.rules.renew_s)

@@ -38,7 +38,6 @@ _log: Final = structlog.get_logger()
 JSON: Final = "application/json"
 _RETRY: Final = Backoff(base_s=0.2, cap_s=10.0)
 _MAX_TRIES: Final = 10  # client-go, rest/request.go
-_MAX_PAUSE_S: Final = 60.0
 _MAX_ERROR_BYTES: Final = 2**20
 _MAX_WARNINGS: Final = 256
 _GET_RETRIES_ON_RESET: Final = 2
@@ -232,7 +231,7 @@ class Transport:
         )
         if isinstance(error, TooManyRequests) and error.retry_after_s:
             # The server is over its limit for us: every other request of ours would only be refused as well.
-            self._open_at = max(self._open_at, self.clock.monotonic() + min(error.retry_after_s, _MAX_PAUSE_S))
+            self._open_at = max(self._open_at, self.clock.monotonic() + error.retry_after_s)
         return error
 
     async def _wait_for_server(self, method: str) -> None:
@@ -251,7 +250,7 @@ class Transport:
     def _pause_before_retry_s(self, error: ApiError, method: str, attempt: int) -> float | None:
         backoff_s = _RETRY.delay_s(attempt, self.draw())
         if isinstance(error, TooManyRequests | ServerError) and error.retry_after_s is not None:
-            return max(min(error.retry_after_s, _MAX_PAUSE_S), backoff_s)
+            return max(error.retry_after_s, backoff_s)
         if method == "GET" and error.reason == "reset" and attempt < _GET_RETRIES_ON_RESET:
             return backoff_s
         return None
@@ -311,4 +310,4 @@ def _retry_after_s(header: str | None) -> float | None:
     # The API server sends whole seconds; the date form of the header comes from proxies only and means "later".
     if header is None:
         return None
-    return float(header) if header.isdigit() else 1.0
+    return float(header) if header.isascii() and header.isdigit() else 1.0

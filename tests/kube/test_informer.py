@@ -258,6 +258,12 @@ async def test_13_a_watch_waits_as_long_as_the_server_asked_for() -> None:
         assert len(it.server.requests) == 3
 
 
+async def test_13_a_watch_that_is_told_to_come_back_tomorrow_comes_back_in_a_minute() -> None:
+    later = failure(503, "ServiceUnavailable", retry_after=86_400)
+    async with rig(synced(then=Then.END), later, Stream([modified("a", 11)])) as it:
+        await it.clock.run_until(lambda: it.informer.store.last_rv == "11", at_most_s=70)
+
+
 async def test_8_the_pauses_between_empty_watches_grow() -> None:
     async with rig(synced(then=Then.END), *[Stream([], Then.END)] * 4) as it:
         times: list[float] = []

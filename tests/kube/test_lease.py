@@ -34,6 +34,7 @@ class LeaseServer(ScriptedServer):
     def __init__(self) -> None:
         super().__init__()
         self.spec: dict[str, object] | None = None
+        self.metadata: dict[str, object] = {}
         self.version = 100
         self.is_down = False
         self.is_hung = False
@@ -63,6 +64,7 @@ class LeaseServer(ScriptedServer):
             self.puts += 1
             if self.spec is None or body["metadata"]["resourceVersion"] != str(self.version):
                 return web.json_response(status(409, "Conflict"), status=409)
+        self.metadata = {name: value for name, value in body["metadata"].items() if name != "resourceVersion"}
         self.write(body["spec"])
         return web.json_response(self._lease())
 
@@ -71,7 +73,8 @@ class LeaseServer(ScriptedServer):
         self.spec = spec
 
     def _lease(self) -> dict[str, object]:
-        return {"metadata": {"name": LEASE.name, "resourceVersion": str(self.version)}, "spec": self.spec}
+        metadata = {**self.metadata, "name": LEASE.name, "resourceVersion": str(self.version)}
+        return {"metadata": metadata, "spec": self.spec}
 
     @property
     def holder(self) -> object:
@@ -259,6 +262,26 @@ async def test_28_a_wall_clock_that_is_an_hour_off_changes_nothing(shift_s: floa
 
         assert a.lost == ""
         assert not b.has_lead
+
+
+async def test_what_others_wrote_onto_the_lease_stays() -> None:
+    theirs = {
+        "labels": {"app": "moduledeploy"},
+        "annotations": {"note": "ours"},
+        "finalizers": ["example.com/hold"],
+        "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u", "blockOwnerDeletion": True}],
+    }
+    async with election() as rig:
+        rig.server.metadata = dict(theirs)
+        rig.server.write({"holderIdentity": None, "leaseDurationSeconds": 1})
+        leader = rig.start("leader")
+        await rig.clock.run_until(lambda: leader.has_lead)
+        await rig.clock.run_for(5)
+
+        await leader.elector.release()
+
+        assert rig.server.puts > 2
+        assert {name: rig.server.metadata.get(name) for name in theirs} == theirs
 
 
 async def test_a_lease_that_is_deleted_is_made_again_by_its_holder_and_by_nobody_else_before_its_end() -> None:

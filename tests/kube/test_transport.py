@@ -127,6 +127,18 @@ async def test_13_a_429_without_retry_after_is_the_callers_to_repeat() -> None:
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("header", ["86400", "\u00b2", "-5", "Wed, 21 Oct 2026 07:28:00 GMT", ""])
+async def test_13_a_time_that_nobody_can_mean_is_no_more_than_a_minute(header: str) -> None:
+    clock = ManualClock()
+    began_at = clock.now
+
+    refusal = Reply(status(429, "TooManyRequests"), status=429, headers={"Retry-After": header})
+    outcome, _ = await exchange("PATCH", refusal, Reply(), clock=clock)
+
+    assert outcome.value == b"{}"
+    assert clock.now - began_at <= 61
+
+
 async def test_13_a_429_makes_every_request_of_this_client_wait() -> None:
     clock = ManualClock()
     server = ScriptedServer(failure(429, "TooManyRequests", retry_after=5), Reply(), Reply())
