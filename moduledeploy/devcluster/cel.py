@@ -6,6 +6,7 @@ Follows k8s.io/apiextensions-apiserver pkg/apiserver/schema/cel.  The cost of ru
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -15,6 +16,8 @@ from moduledeploy.devcluster.cel_cost import RULE_LIMIT, TOTAL_LIMIT, Estimator,
 from moduledeploy.devcluster.cel_library import new_env
 from moduledeploy.devcluster.cel_types import TypeBook, kind_of, to_cel
 from moduledeploy.devcluster.errors import FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRED, FieldError
+from moduledeploy.devcluster.formats import FORMATS
+from moduledeploy.devcluster.schema import go_pattern
 from moduledeploy.devcluster.validation import ABSENT, correlate, item_key, joined
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ _REASONS: Final = ("FieldValueRequired", "FieldValueForbidden", "FieldValueInval
 _MAX_MESSAGE: Final = 2048
 _LITERALS: Final = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
 _OLD: Final = re.compile(r"\boldSelf\b")
+_FOREIGN: Final = re.compile(r"\b(?:base64|math)\.\w+|\bcel\.bind|\.reverse(?=\()")
+_CHECKED_LITERAL: Final = re.compile(r"\b(timestamp|duration|matches)\(\s*(['\"])((?:(?!\2)[^\\])*)\2\s*\)")
 _FIELD_PATH: Final = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\['((?:[^'\\]|\\.)*)'\]")
 _OPTIONAL: Final = "cel.bind(oldSelf, hasOldSelf ? optional.of(oldSelfValue) : optional.none(), {rule})"
 
@@ -116,11 +121,11 @@ class Compiler:
         if uses_old and not correlatable:
             detail = "oldSelf cannot be used on the uncorrelatable portion of the schema"
             self.problems.append(FieldError(INVALID, f"{where}.rule", text, detail))
-        if optional and not uses_old:
-            detail = "may not be set if oldSelf is not used in rule"
-            self.problems.append(FieldError(INVALID, f"{where}.optionalOldSelf", True, detail))
         source = _OPTIONAL.format(rule=text) if optional else text
         program = self._program(env, source, "bool", f"{where}.rule", text) if text else None
+        if optional and (program is None or not uses_old):
+            detail = "may not be set if oldSelf is not used in rule"
+            self.problems.append(FieldError(INVALID, f"{where}.optionalOldSelf", True, detail))
         message_text = raw.get("messageExpression", "").strip()
         message_program = None
         if message_text:
@@ -152,9 +157,6 @@ class Compiler:
             self.problems.append(
                 FieldError(INVALID, f"{where}.message", message, "message must not contain line breaks")
             )
-        elif len(message) > _MAX_MESSAGE:
-            detail = f"message must have a maximum length of {_MAX_MESSAGE} characters"
-            self.problems.append(FieldError(INVALID, f"{where}.message", message[0:10] + "...", detail))
         if "\n" in text and not message.strip():
             detail = "message must be specified if rule contains line breaks"
             self.problems.append(FieldError(REQUIRED, f"{where}.message", None, detail))
@@ -171,6 +173,9 @@ class Compiler:
             self.problems.append(FieldError(INVALID, f"{where}.fieldPath", path, "fieldPath must be a valid path"))
 
     def _program(self, env: Any, source: str, wanted: str, where: str, shown: str) -> Any:
+        if why := _beyond(shown):
+            self.problems.append(FieldError(INVALID, where, shown, f"compilation failed: {why}"))
+            return None
         try:
             typed = env.compile(source)
             program = self._dynamic.compile(source)
@@ -181,6 +186,23 @@ class Compiler:
             return program
         self.problems.append(FieldError(INVALID, where, shown, f"must evaluate to a {wanted}"))
         return None
+
+
+def _beyond(source: str) -> str:
+    """What the library accepts and a real server doesn't: other extensions, and literals that can't be read."""
+    if name := _FOREIGN.search(_LITERALS.sub("''", source)):
+        return f"undeclared reference to '{name[0]}'"
+    for call, _, literal in _CHECKED_LITERAL.findall(source):
+        try:
+            if call == "timestamp":
+                datetime.fromisoformat(literal.upper())
+            elif call == "matches":
+                go_pattern(literal)
+            elif not FORMATS["duration"](literal):
+                return f"invalid duration argument: {literal}"
+        except (ValueError, re.error) as error:
+            return f"invalid {call} argument: {error}"
+    return ""
 
 
 def _leads_somewhere(node: Node, path: str) -> bool:

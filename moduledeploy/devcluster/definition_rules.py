@@ -6,21 +6,19 @@ Follows k8s.io/apiextensions-apiserver pkg/apis/apiextensions/validation and pkg
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from moduledeploy.devcluster.cel import Compiler
-from moduledeploy.devcluster.errors import DUPLICATE, FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRED, FieldError
+from moduledeploy.devcluster.errors import DUPLICATE, INVALID, NOT_SUPPORTED, REQUIRED, TOO_MANY, FieldError
 from moduledeploy.devcluster.names import label_1035_problem, label_problem, subdomain_problem
-from moduledeploy.devcluster.schema import Node, fill, go_pattern, prune
-from moduledeploy.devcluster.validation import validate
+from moduledeploy.devcluster.structural_rules import schema_problems
 
 if TYPE_CHECKING:
     from moduledeploy.devcluster.storage import Object
 
-_TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")
+_APPROVED: Final = "api-approved.kubernetes.io"
+_MAX_SELECTABLE: Final = 8
 _COLUMN_TYPES: Final = ("boolean", "date", "integer", "number", "string")
 _COLUMN_FORMATS: Final = ("int32", "int64", "float", "double", "byte", "date", "date-time", "password")
-_LIST_TYPES: Final = ("atomic", "map", "set")
 _JSON_PATH: Final = re.compile(r"(\.[A-Za-z_][-\w]*|\[[^\]]+\]|\.?\['[^']*'\]|\.\w*\\.*)+")
 
 
@@ -54,7 +52,32 @@ def definition_problems(obj: Object) -> list[FieldError]:
     elif spec["scope"] not in ("Cluster", "Namespaced"):
         problems.append(_unsupported("spec.scope", spec["scope"], ("Cluster", "Namespaced")))
     problems += _name_problems(names)
+    problems += _conversion_problems(spec)
+    if _is_protected(group) and _APPROVED not in (obj["metadata"].get("annotations") or {}):
+        detail = "protected groups must have approval"
+        problems.append(FieldError(REQUIRED, f"metadata.annotations[{_APPROVED}]", None, detail))
     problems += _version_problems(spec)
+    return problems
+
+
+def _is_protected(group: str) -> bool:
+    return any(group == owned or group.endswith(f".{owned}") for owned in ("k8s.io", "kubernetes.io"))
+
+
+def _conversion_problems(spec: Object) -> list[FieldError]:
+    problems = []
+    conversion = spec.get("conversion") or {}
+    strategy, webhook = conversion.get("strategy"), conversion.get("webhook") or {}
+    if strategy not in ("None", "Webhook"):
+        problems.append(_unsupported("spec.conversion.strategy", strategy, ("None", "Webhook")))
+    if strategy == "Webhook":
+        for field, given in (("webhookClientConfig", "clientConfig"), ("conversionReviewVersions",) * 2):
+            if not webhook.get(given):
+                detail = "required when strategy is set to Webhook"
+                problems.append(FieldError(REQUIRED, f"spec.conversion.{field}", None, detail))
+    if spec.get("preserveUnknownFields"):
+        detail = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in the schema instead"
+        problems.append(FieldError(INVALID, "spec.preserveUnknownFields", True, detail))
     return problems
 
 
@@ -113,7 +136,11 @@ def _version_problems(spec: Object) -> list[FieldError]:
         else:
             path = "spec.validation.openAPIV3Schema" if shared else f"{where}.schema.openAPIV3Schema"
             problems += schema_problems(schema, path)
+        if version.get("deprecationWarning") and not version.get("deprecated"):
+            detail = "can only be set for deprecated versions"
+            problems.append(FieldError(INVALID, f"{where}.deprecationWarning", version["deprecationWarning"], detail))
         at = "spec" if shared else where
+        problems += _selectable_problems(version.get("selectableFields") or [], schema or {}, f"{at}.selectableFields")
         problems += _subresource_problems(version.get("subresources") or {}, f"{at}.subresources")
         problems += _column_problems(version.get("additionalPrinterColumns") or [], f"{at}.additionalPrinterColumns")
     return problems
@@ -137,6 +164,32 @@ def _subresource_problems(subresources: Object, path: str) -> list[FieldError]:
     return problems
 
 
+def _selectable_problems(fields: list[Object], schema: Object, path: str) -> list[FieldError]:
+    problems = []
+    if len(fields) > _MAX_SELECTABLE:
+        problems.append(FieldError(TOO_MANY, path, len(fields), f"must have at most {_MAX_SELECTABLE} items"))
+    seen: set[str] = set()
+    for index, field in enumerate(fields):
+        where, pointer = f"{path}[{index}].jsonPath", field.get("jsonPath", "")
+        if not pointer:
+            problems.append(FieldError(REQUIRED, where))
+        elif pointer in seen:
+            problems.append(FieldError(DUPLICATE, where, pointer))
+        elif not _leads_to_scalar(schema, pointer):
+            problems.append(FieldError(INVALID, where, pointer, "must lead to a string, integer or boolean"))
+        seen.add(pointer)
+    return problems
+
+
+def _leads_to_scalar(schema: Object, pointer: str) -> bool:
+    if not pointer.startswith(".") or pointer.startswith(".metadata"):
+        return False
+    level: Object | None = schema
+    for name in pointer[1:].split("."):
+        level = ((level or {}).get("properties") or {}).get(name)
+    return (level or {}).get("type") in ("boolean", "integer", "string")
+
+
 def _column_problems(columns: list[Object], path: str) -> list[FieldError]:
     problems = []
     for index, column in enumerate(columns):
@@ -153,144 +206,8 @@ def _column_problems(columns: list[Object], path: str) -> list[FieldError]:
         if column.get("format") and column["format"] not in _COLUMN_FORMATS:
             detail = f"must be one of {','.join(_COLUMN_FORMATS)}"
             problems.append(FieldError(INVALID, f"{where}.format", column["format"], detail))
-        if column.get("jsonPath") and not _JSON_PATH.fullmatch(column["jsonPath"]):
+        if column.get("jsonPath") and not column["jsonPath"].startswith((".", "[", "{", "$")):
             problems.append(FieldError(INVALID, f"{where}.JSONPath", column["jsonPath"], "unrecognized identifier"))
-    return problems
-
-
-def schema_problems(raw: Object, path: str) -> list[FieldError]:
-    """What a schema can't be: not structural, with defaults that don't fit it, with rules that don't compile."""
-    problems: list[FieldError] = []
-    if raw.get("type") != "object":
-        if not raw.get("type"):
-            problems.append(FieldError(REQUIRED, f"{path}.type", None, "must not be empty at the root"))
-        else:
-            problems.append(FieldError(INVALID, f"{path}.type", raw["type"], "must be object at the root"))
-    problems += _level_problems(raw, path, root=True)
-    if problems:
-        return problems
-    node = Node.parse(raw)
-    problems += _default_problems(node, path)
-    if not problems and node.has_rules():
-        compiler = Compiler(node)
-        compiler.compile(path)
-        problems += compiler.problems
-    return problems
-
-
-def _level_problems(raw: Object, path: str, *, root: bool = False) -> list[FieldError]:
-    if raw.get("$ref"):
-        return [FieldError(FORBIDDEN, f"{path}.$ref", None, "$ref is not supported")]
-    problems = _type_problems(raw, path, root=root)
-    if raw.get("pattern") is not None:
-        try:
-            go_pattern(raw["pattern"])
-        except re.error as error:
-            problems.append(
-                FieldError(INVALID, f"{path}.pattern", raw["pattern"], f"must be a valid regular expression: {error}")
-            )
-    if raw.get("uniqueItems"):
-        problems.append(FieldError(FORBIDDEN, f"{path}.uniqueItems", None, "uniqueItems cannot be set to true"))
-    properties, additional = raw.get("properties"), raw.get("additionalProperties")
-    if properties and additional is not None:
-        detail = "additionalProperties and properties are mutual exclusive"
-        problems.append(FieldError(FORBIDDEN, f"{path}.additionalProperties", None, detail))
-    problems += _list_problems(raw, path)
-    for name, child in (properties or {}).items():
-        if root and name in ("apiVersion", "kind", "metadata"):
-            continue
-        problems += _level_problems(child, f"{path}.properties[{name}]")
-    if isinstance(additional, dict):
-        problems += _level_problems(additional, f"{path}.additionalProperties")
-    if isinstance(raw.get("items"), dict):
-        problems += _level_problems(raw["items"], f"{path}.items")
-    return problems + _junctor_problems(raw, path)
-
-
-def _type_problems(raw: Object, path: str, *, root: bool) -> list[FieldError]:
-    kind, int_or_string = raw.get("type", ""), raw.get("x-kubernetes-int-or-string")
-    if kind and kind not in _TYPES:
-        return [_unsupported(f"{path}.type", kind, _TYPES)]
-    if int_or_string:
-        return []
-    if not kind and not root and not raw.get("x-kubernetes-preserve-unknown-fields"):
-        return [FieldError(REQUIRED, f"{path}.type", None, "must not be empty for specified object fields")]
-    if kind == "array" and not raw.get("items"):
-        return [FieldError(REQUIRED, f"{path}.items", None, "must be specified")]
-    return []
-
-
-def _list_problems(raw: Object, path: str) -> list[FieldError]:
-    problems = []
-    kind, keys = raw.get("x-kubernetes-list-type"), raw.get("x-kubernetes-list-map-keys") or []
-    if kind is not None and kind not in _LIST_TYPES:
-        problems.append(_unsupported(f"{path}.x-kubernetes-list-type", kind, _LIST_TYPES))
-    if kind is not None and raw.get("type") != "array":
-        detail = "must be array if x-kubernetes-list-type is specified"
-        problems.append(FieldError(INVALID, f"{path}.type", raw.get("type"), detail))
-    if kind == "map" and not keys:
-        detail = "must not be empty if x-kubernetes-list-type is map"
-        problems.append(FieldError(REQUIRED, f"{path}.x-kubernetes-list-map-keys", None, detail))
-    items = raw.get("items") or {}
-    if kind == "map" and isinstance(items, dict):
-        for index, key in enumerate(keys):
-            where = f"{path}.x-kubernetes-list-map-keys[{index}]"
-            if key not in (items.get("properties") or {}):
-                at = f"{path}.x-kubernetes-list-map-keys"
-                problems.append(FieldError(INVALID, at, key, "entries must all be names of item properties"))
-            elif key not in (items.get("required") or []) and "default" not in items["properties"][key]:
-                detail = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
-                problems.append(FieldError(REQUIRED, f"{path}.items.properties[{key}].default", None, detail))
-            if keys.index(key) != index:
-                problems.append(FieldError(DUPLICATE, where, key))
-    return problems
-
-
-def _junctor_problems(raw: Object, path: str) -> list[FieldError]:
-    """Inside allOf, anyOf, oneOf and not a schema only restricts what the structure has already."""
-    problems = []
-    nested: list[tuple[str, Any]] = [("not", raw["not"])] if isinstance(raw.get("not"), dict) else []
-    for name in ("allOf", "anyOf", "oneOf"):
-        nested += [(f"{name}[{index}]", child) for index, child in enumerate(raw.get(name) or [])]
-    for name, child in nested:
-        where = f"{path}.{name}"
-        problems += [
-            FieldError(FORBIDDEN, f"{where}.{field}", None, "must be empty to be structural")
-            for field in ("description", "default", "additionalProperties", "nullable", "title")
-            if child.get(field)
-        ]
-        if child.get("type") and not (raw.get("x-kubernetes-int-or-string") and child["type"] in ("integer", "string")):
-            problems.append(FieldError(FORBIDDEN, f"{where}.type", None, "must be empty to be structural"))
-    return problems
-
-
-def _default_path(path: str, inner: str) -> str:
-    return f"{path}.default" if inner in ("", "<nil>") else f"{path}.default.{inner}"
-
-
-def _default_problems(node: Node, path: str) -> list[FieldError]:
-    problems = []
-    if node.has_default:
-        unknown: list[str] = []
-        default = prune(node, node.default, "", unknown)
-        if unknown:
-            problems.append(FieldError(INVALID, f"{path}.default", node.default, "must not have unknown fields"))
-        holder = {"value": default}
-        fill(Node(properties={"value": node}), holder)
-        problems += [
-            FieldError(
-                problem.reason,
-                _default_path(path, problem.path),
-                problem.value,
-                problem.detail,
-            )
-            for problem in validate(node, holder.get("value"), "")
-        ]
-    for name, child in node.properties.items():
-        problems += _default_problems(child, f"{path}.properties[{name}]")
-    for name, part in (("additionalProperties", node.additional), ("items", node.items)):
-        if part is not None:
-            problems += _default_problems(part, f"{path}.{name}")
     return problems
 
 
