@@ -30,8 +30,8 @@ from moduledeploy.api.spec import SchedulingPolicy
 from moduledeploy.placement import Base, Pool
 
 CAP: Final = 50
-LARGE: Final = 200_000  # placements of a round that takes a second and more
-ROUNDS, LARGE_ROUNDS, MAX_ROUNDS = 5, 3, 30  # more rounds where one is short
+LARGE: Final = 200_000  # placements in all rounds together, where they are short
+ROUNDS, MAX_ROUNDS, TARGET_ROUNDS = 3, 30, 7
 SIZES: Final = (100, 1_000, 10_000, 100_000)
 QUICK_SIZES: Final = (100, 10_000)
 DEPLOYMENTS: Final = (1, 10, 100, 1_000)
@@ -115,9 +115,11 @@ def seconds(run: Callable[[], None]) -> float:
     return elapsed
 
 
-def side_by_side(bases: int, done: int, prepare: Callable[[], Callable[[], None]]) -> tuple[float, float, float]:
+def side_by_side(
+    bases: int, done: int, prepare: Callable[[], Callable[[], None]], least: int = ROUNDS
+) -> tuple[float, float, float]:
     """The rates of ours and of the bare loop and their ratio: medians over the rounds, which alternate."""
-    rounds = LARGE_ROUNDS if done > LARGE else max(ROUNDS, min(MAX_ROUNDS, LARGE // done))
+    rounds = max(least, min(MAX_ROUNDS, LARGE // done))
     times = [(seconds(prepare()), seconds(bare_loop(bases, done))) for _ in range(rounds)]
     ours, bare = (done / statistics.median(column) for column in zip(*times, strict=True))
     return ours, bare, statistics.median(theirs / own for own, theirs in times)
@@ -128,7 +130,7 @@ def measure(
 ) -> Row:
     """One load beside the bare loop; `points` makes those of curves of the two rates."""
     done = load.replicas * load.deployments
-    ours, bare, ratio = side_by_side(load.bases, done, load.prepare)
+    ours, bare, ratio = side_by_side(load.bases, done, load.prepare, ROUNDS if target is None else TARGET_ROUNDS)
     calls = (f"batches of {load.call}" if load.is_batch else "single calls") + ", in turns" * load.in_turns
     calls += ", joined at random" * load.is_shuffled
     return measured(
