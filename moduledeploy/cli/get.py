@@ -15,6 +15,7 @@ from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.pictures.documents import document
 from moduledeploy.cli.pictures.rollout import RolloutPicture, rollout_picture
 from moduledeploy.cli.pictures.tree import rollout_tree
+from moduledeploy.cli.pictures.words import steady
 from moduledeploy.cli.reading.cluster import read_stores, view_of
 from moduledeploy.cli.reading.family import read_family
 
@@ -67,13 +68,8 @@ async def _follow(connection: Connection, name: str, *, everything: bool) -> int
                 if out.is_terminal:
                     trouble = [f"(not up to date: {live.trouble})"] if live.trouble else []
                     screen.update(Group(*lines, *trouble), refresh=True)
-                elif (text := "\n".join(_steady(line.plain) for line in lines)) != shown:
+                elif (text := "\n".join(steady(line.plain) for line in lines)) != shown:
                     shown = text
                     say([*lines, ""])
                 await anyio.sleep(FRAME_S)
                 await live.wait_changed(AGES_S)
-
-
-def _steady(line: str) -> str:
-    """The line without ages, so that time alone is no change."""
-    return " ".join(word for word in line.split() if not (word[:1].isdigit() and word[-1:] in "smhd"))

@@ -15,6 +15,7 @@ from moduledeploy.cli.access.flags import Goal
 from moduledeploy.cli.pictures.documents import document
 from moduledeploy.cli.pictures.rows import DeploymentRow, deployment_row, status_line
 from moduledeploy.cli.pictures.standing import Standing
+from moduledeploy.cli.pictures.words import steady
 from moduledeploy.cli.reading.cluster import read_stores
 from moduledeploy.cli.reading.kinds import ReadDeployment, read_status
 from moduledeploy.cli.reading.revisions import find_revision, template_of
@@ -103,8 +104,8 @@ class _Look:
     def show(self, row: DeploymentRow) -> None:
         """Print it unless that was the last line."""
         line = status_line(row)
-        if line != self.said:
-            self.said = line
+        if steady(line) != self.said:
+            self.said = steady(line)
             if self.wish.output == "text":
                 say([line])
             else:

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from moduledeploy.api.times import decode_time, encode_time
-from moduledeploy.cli.pictures.standing import Standing, confirmations, message_of, standing_of
-from moduledeploy.cli.pictures.words import age
+from moduledeploy.cli.pictures.standing import Standing, confirmations, message_of, phase_of, standing_of
+from moduledeploy.cli.pictures.words import age, steady
 from moduledeploy.cli.reading.kinds import ReadDeployment, read_status
 from tests.cli.objects import T0, completed, deployment
 
@@ -33,6 +33,13 @@ def test_a_generation_that_nobody_has_looked_at_is_said_with_its_age() -> None:
     )
     assert message_of(seen, read_status(seen), WRITTEN + 2) == "waiting for the controller to look at generation 7"
     assert standing_of(seen, read_status(seen)) is Standing.PROGRESSING
+    assert phase_of(seen, read_status(seen)) == "Init"
+
+
+def test_time_alone_is_no_change() -> None:
+    one, other = (steady(f"nobody has observed generation 3 for {text}: is it?") for text in ("59s", "1m2s"))
+    assert one == other
+    assert steady("3 of 4 replicas of a-5d are available") != steady("4 of 4 replicas of a-5d are available")
 
 
 @pytest.mark.parametrize(("pause", "says"), [(True, "10 of 10"), (False, "nobody has observed generation 2 for 40s")])

@@ -7,6 +7,7 @@ import attrs
 from moduledeploy.api.fields import DecodeError, Fields
 from moduledeploy.api.times import at
 from moduledeploy.cli.pictures.standing import Standing, message_of, phase_of, standing_of
+from moduledeploy.cli.pictures.words import steady
 from moduledeploy.cli.reading.kinds import ReadDeployment, read_status
 
 
@@ -29,8 +30,11 @@ class DeploymentRow:
     age_s: float | None
 
     def equals(self, other: DeploymentRow | None) -> bool:
-        """Nothing but the age differs."""
-        return other is not None and attrs.evolve(self, age_s=None) == attrs.evolve(other, age_s=None)
+        """Nothing but ages differs."""
+        return other is not None and self._without_ages() == other._without_ages()
+
+    def _without_ages(self) -> DeploymentRow:
+        return attrs.evolve(self, age_s=None, message=steady(self.message))
 
 
 def deployment_row(deployment: ReadDeployment, now: float) -> DeploymentRow:

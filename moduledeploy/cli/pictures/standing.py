@@ -61,10 +61,12 @@ def standing_of(deployment: ReadDeployment, status: DeploymentStatus) -> Standin
 
 
 def phase_of(deployment: ReadDeployment, status: DeploymentStatus) -> str:
-    """One word; Terminating as soon as deletion was asked for."""
+    """One word; Terminating as soon as deletion was asked for, and nothing is Completed that the controller hasn't seen."""
     if deployment.metadata.is_terminating:
         return Progress.TERMINATING
-    return status.release.progress if status.release else Progress.INIT
+    phase = status.release.progress if status.release else Progress.INIT
+    is_observed = status.observed_generation >= deployment.metadata.generation
+    return Progress.INIT if phase is Progress.COMPLETED and not is_observed else phase
 
 
 def message_of(deployment: ReadDeployment, status: DeploymentStatus, now: float) -> str:

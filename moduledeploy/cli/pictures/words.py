@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from moduledeploy.api.status import Progress
@@ -34,6 +35,7 @@ MODULE: Final[dict[str, tuple[str, str]]] = {
 }
 UNKNOWN: Final = ("?", "")
 NONE: Final = "<none>"
+_AGE: Final = re.compile(r"(\d+[smhd])+[:,;]?")
 
 
 def age(seconds: float | None) -> str:
@@ -52,6 +54,11 @@ def age(seconds: float | None) -> str:
     if hours < 8:
         return f"{hours}h{minute}m" if minute else f"{hours}h"
     return f"{hours}h" if hours < 48 else f"{hours // 24}d"
+
+
+def steady(text: str) -> str:
+    """The text without ages, so that time alone is no change."""
+    return " ".join(word for word in text.split() if not _AGE.fullmatch(word))
 
 
 def plural(count: int, word: str) -> str:
