@@ -98,7 +98,7 @@ def readable(value: float, unit: str) -> str:
     if unit == "s":
         return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.3g} s" if value < 120 else f"{value / 60:.0f} min"
     if unit == "bytes":
-        return f"{value / 2**20:.0f} MiB"
+        return f"{value / 2**20:.1f} MiB" if value < 2**24 else f"{value / 2**20:.0f} MiB"
     return f"{value:.0%}" if unit == "percentunit" else f"{value:.3g}"
 
 
@@ -205,6 +205,7 @@ def _table(axes: Axes, panel: dict[str, Any], source: Source) -> None:
     table.auto_set_font_size(False)
     table.set_fontsize(9)
     table.scale(1, 1.6)
+    table.auto_set_column_width(list(range(len(head))))
     colors = dict(words.values())
     for (at, column), cell in table.get_celld().items():
         cell.set_edgecolor("#d8d9da")
