@@ -18,8 +18,8 @@ HEAD: Final = """\
 Served at `/metrics` (flag `--metrics-address`), in the OpenMetrics or the Prometheus text format, as the scraper asks. Every name
 is declared in `moduledeploy/runtime/metrics.py`; this page is made from it by `python docs/metrics.py`. Names that begin with
 `controller_runtime_`, `workqueue_`, `rest_client_`, `informer_`, `leader_election_`, `certwatcher_` and `kubernetes_` mean what
-they mean in programs with controller-runtime and client-go, so dashboards for those work here too. Two of theirs are missing because
-there is nothing to tell: webhooks (there are none) and `informer_queued_items` (a change is in the cache when it was read).
+they mean in programs with controller-runtime and client-go, so dashboards for those work here too. Two of theirs are missing for
+want of anything to tell: webhooks (there are none) and `informer_queued_items` (a change is in the cache when it was read).
 `process_*` and `python_*` come from the client library.
 
 ## What there is
