@@ -28,7 +28,18 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parent.parent
 # In the order of the table.
-BENCHMARKS: Final = ("placement", "informer", "events", "start", "cli", "idle", "reconcile", "rollout", "rollout_large")
+BENCHMARKS: Final = (
+    "placement",
+    "informer",
+    "events",
+    "start",
+    "cli",
+    "idle",
+    "reconcile",
+    "rollout",
+    "rollout_large",
+    "apiserver",
+)
 LIMITS_S: Final[dict[Size, float]] = {"full": 300.0, "quick": 120.0}  # for one benchmark; beyond it something hangs
 
 

@@ -1,148 +1,80 @@
-"""The embedded API server at size: 10 000 pods and 20 000 custom objects, 10 watchers, writes over HTTP.
+"""The embedded API server at size: 10 000 pods and 20 000 Modules with 10 watchers, and writes over HTTP.
 
-Targets: a LIST of 10 000 pods under 2 s, 1 000 writes/s on one core, under 1 GB.  The client that writes runs in a
-process of its own, so that the server has its core.
+The server is a process of its own (`benchmarks.apiserver_served`), as are those who write and those who watch
+(`benchmarks.apiserver_load`): what is told of the server is its alone.  A write is a patch of a Module's status with all that
+the server checks, tracks and tells.  Writes a second are told by the clock, which other work on the machine slows, and by
+the server's own CPU time, which it doesn't: 1 000 a second of CPU are what one core can sustain.
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
+import http.client
 import json
-import resource
-import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
-import aiohttp
+from benchmarks.processes import line_from, started, usage
+from benchmarks.rows import Target, measured
 
-from moduledeploy.devcluster.cluster import DevCluster
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
 
-POD: dict[str, Any] = {
-    "spec": {
-        "nodeName": "n",
-        "containers": [
-            {
-                "name": "base",
-                "image": "registry.example.com/base:1",
-                "ports": [{"name": "arklet", "containerPort": 1238}],
-                "env": [{"name": f"VARIABLE_{i}", "value": "x" * 20} for i in range(20)],
-            }
-        ],
-    }
-}
-DEFINITION: dict[str, Any] = {
-    "metadata": {"name": "things.example.com"},
-    "spec": {
-        "group": "example.com",
-        "scope": "Namespaced",
-        "names": {"plural": "things", "kind": "Thing"},
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "subresources": {"status": {}},
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "properties": {
-                            "spec": {"type": "object", "properties": {"a": {"type": "string"}}},
-                            "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-                        },
-                    }
-                },
-            }
-        ],
-    },
-}
+    from benchmarks.rows import Row, Size
+
+WATCHERS: Final = 10
+_LISTS: Final = 5
 
 
-async def write(url: str, count: int) -> float:
-    """Patch the status of `count` objects, 32 at a time; writes a second."""
-
-    async def patch(session: aiohttp.ClientSession, numbers: range) -> None:
-        for number in numbers:
-            path = f"/apis/example.com/v1/namespaces/default/things/t{number}/status"
-            body = json.dumps({"status": {"status": "Available", "at": number}})
-            headers = {"Content-Type": "application/merge-patch+json"}
-            async with session.patch(path, data=body, headers=headers) as response:
-                await response.read()
-
-    async with aiohttp.ClientSession(url) as session:
-        begun = time.perf_counter()
-        await asyncio.gather(*(patch(session, range(start, count, 32)) for start in range(32)))
-        return count / (time.perf_counter() - begun)
-
-
-async def write_elsewhere(url: str, count: int) -> float:
-    """The same from a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "benchmarks.apiserver",
-        "--write-to",
-        url,
-        "--writes",
-        str(count),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await process.communicate()
-    return float(out)
-
-
-async def follow(session: aiohttp.ClientSession, version: int, seen: list[int]) -> None:
-    """Count the changes that one watcher sees."""
-    path = f"/apis/example.com/v1/things?watch=1&resourceVersion={version}&timeoutSeconds=300"
-    async with session.get(path) as response:
-        async for _ in response.content:
-            seen[0] += 1
+def rows(size: Size) -> Iterator[Row]:
+    """Lists, writes, memory."""
+    pods, modules, writes = (10_000, 20_000, 20_000) if size == "full" else (1_000, 2_000, 2_000)
+    shown = f"{pods} pods, {modules} Modules, {WATCHERS} watchers"
+    with started("-m", "benchmarks.apiserver_served", str(pods), str(modules)) as server:
+        url = line_from(server).strip()
+        yield measured(
+            what="embedded server, LIST of all pods [s]",
+            size=shown,
+            ours=min(listed_s(url) for _ in range(_LISTS)),
+            target=Target(sign="<", limit=2 * pods / 10_000, of="ours", words="s"),
+        )
+        with started("-m", "benchmarks.apiserver_load", url, str(writes), str(WATCHERS)) as load:
+            line_from(load)  # the watches are open
+            before = usage(server.pid)
+            begin(load)
+            took = json.loads(line_from(load))
+            after = usage(server.pid)
+        if took["events"] != writes * WATCHERS:
+            raise RuntimeError(f"watchers saw {took['events']} changes of {writes * WATCHERS}")
+        yield measured(
+            what="embedded server, status patches with fan-out [writes/s of CPU]",
+            size=shown,
+            ours=writes / (after.cpu_s - before.cpu_s),
+            target=Target(sign=">=", limit=1000, of="ours", words="writes"),
+        )
+        yield measured(
+            what="embedded server, status patches with fan-out [writes/s]", size=shown, ours=writes / took["seconds"]
+        )
+        yield measured(
+            what="embedded server, peak of resident memory [MB]",
+            size=shown,
+            ours=after.peak_mb,
+            target=Target(sign="<", limit=1000, of="ours", words="MB"),
+        )
 
 
-async def measure(pods: int, things: int, watchers: int, writes: int) -> dict[str, float]:
-    """All numbers of one run."""
-    out: dict[str, float] = {}
-    async with DevCluster(controllers=False) as cluster, aiohttp.ClientSession(cluster.url) as session:
-        begun = time.perf_counter()
-        cluster.api.create("customresourcedefinitions.apiextensions.k8s.io", DEFINITION)
-        for number in range(pods):
-            cluster.api.create("pods", {"metadata": {"name": f"p{number}", "namespace": "default"}, **POD})
-        for number in range(things):
-            meta = {"name": f"t{number}", "namespace": "default"}
-            cluster.api.create("things.example.com", {"metadata": meta, "spec": {"a": "x" * 200}})
-        out["creates in process/s"] = (pods + things) / (time.perf_counter() - begun)
-        for name in ("first list s", "list s"):
-            begun = time.perf_counter()
-            async with session.get("/api/v1/pods") as response:
-                out["list MB"] = len(await response.read()) / 1e6
-            out[name] = time.perf_counter() - begun
-        seen = [[0] for _ in range(watchers)]
-        following = [asyncio.ensure_future(follow(session, cluster.api.store.version, count)) for count in seen]
-        await asyncio.sleep(0.5)
-        busy = time.process_time()
-        out["writes/s"] = await write_elsewhere(cluster.url, writes)
-        out["CPU ms per write"] = (time.process_time() - busy) * 1000 / writes
-        await asyncio.sleep(0.5)
-        out["events per watcher"] = sum(count[0] for count in seen) / watchers
-        for task in following:
-            task.cancel()
-    out["max RSS MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return out
+def listed_s(url: str) -> float:
+    """Seconds until the whole list of pods was read."""
+    server = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    begun_at = time.perf_counter()
+    server.request("GET", "/api/v1/pods")
+    server.getresponse().read()
+    return time.perf_counter() - begun_at
 
 
-def main() -> None:
-    """Print one line for each number."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, value in (("pods", 10_000), ("things", 20_000), ("watchers", 10), ("writes", 5_000)):
-        parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--write-to", metavar="URL", help="only write to a server that is running")
-    options = parser.parse_args()
-    if options.write_to:
-        print(asyncio.run(write(options.write_to, options.writes)))
-        return
-    for name, number in asyncio.run(measure(options.pods, options.things, options.watchers, options.writes)).items():
-        print(f"{name:24} {number:10.2f}")
-
-
-if __name__ == "__main__":
-    main()
+def begin(load: subprocess.Popen[str]) -> None:
+    """Let the writes begin."""
+    assert load.stdin is not None
+    load.stdin.write("\n")
+    load.stdin.flush()
