@@ -72,6 +72,16 @@ def test_of_a_thousand_replicas_some_are_shown_and_those_in_trouble_first() -> N
     assert [line for line in lines if "more, Available" in line]
 
 
+def test_of_a_thousand_replicas_in_trouble_some_are_shown() -> None:
+    modules = family(on=1000, status="Upgrading")
+    status = {"status": completed(replicas=1000)}
+
+    lines = [line.plain for line in rollout_tree(picture(deployment(replicas=1000) | status, bases(1000), modules))]
+
+    assert len(lines) < 40
+    assert [line for line in lines if "984 more, 984 of them not Available" in line]
+
+
 def test_the_batches_of_an_earlier_rollout_of_a_revision_are_not_those_of_this_one() -> None:
     modules = family(on=4)
     for module in modules[1:]:

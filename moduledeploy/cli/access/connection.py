@@ -70,7 +70,9 @@ class Connection:
         """Change an object as this command; managedFields tell so. Raises CliError, and Conflict where a precondition fails."""
         query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
         path = resource.path(self.namespace, name, subresource)
-        return await self._ask("patch", resource, "PATCH", path, query=query, body=body, content_type=content_type)
+        return await self._ask(
+            "patch", resource, "PATCH", path, query=query, body=body, content_type=content_type, part=subresource
+        )
 
     async def who(self) -> str:
         """The user as the API server knows it, else the login name and the machine."""
@@ -92,6 +94,7 @@ class Connection:
         query: dict[str, str] | None = None,
         body: object = None,
         content_type: str = JSON,
+        part: str = "",
     ) -> bytes:
         try:
             return await self.transport.request(
@@ -108,7 +111,7 @@ class Connection:
         except Forbidden as error:
             where = f"in namespace {self.namespace}" if "/namespaces/" in path else "in all namespaces"
             raise CliError(
-                f"no right to {verb} {resource} {where}; ask for a role that has it ({_text(error)})"
+                f"no right to {verb} {resource}{part and f'/{part}'} {where}; ask for a role that has it ({_text(error)})"
             ) from error
         except Unauthorized as error:
             raise CliError(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 BAR: Final = 20
 LABEL: Final = 11
 SHOWN: Final = 8  # replicas of one batch that are listed when nothing is the matter with the rest
+TROUBLED: Final = 16  # and when something is
 WIDE: Final = 120
 _OK: Final = "Available"
 _SHORT: Final = {"WaitingForConfirmation": "Waiting", "GrayWaiting": "GrayTime"}
@@ -131,10 +132,13 @@ def _of_revision(revision: RevisionPicture, *, last: bool, everything: bool) -> 
 
 def _of_replicas(replicas: tuple[ReplicaPicture, ...], trunk: str, *, everything: bool) -> Iterator[Row]:
     """All of them, or the ones that need a look and as many others as fit, then how many are left out."""
-    shown = list(replicas)
-    if not everything and len(shown) > SHOWN + 1:
-        troubled = [replica for replica in replicas if replica.status != _OK or not replica.base_ready]
-        shown = (troubled + [replica for replica in replicas if replica not in troubled])[: max(SHOWN, len(troubled))]
+    calm = [replica for replica in replicas if replica.status == _OK and replica.base_ready]
+    troubled = [replica for replica in replicas if replica.status != _OK or not replica.base_ready]
+    if everything or len(replicas) <= SHOWN + 1:
+        shown, hidden = list(replicas), 0
+    else:
+        shown = troubled[:TROUBLED] + calm[: max(0, SHOWN - len(troubled))]
+        hidden = max(0, len(troubled) - TROUBLED)
     left = len(replicas) - len(shown)
     for at, replica in enumerate(shown, start=1):
         branch = "└── " if at == len(shown) and not left else "├── "
@@ -151,7 +155,8 @@ def _of_replicas(replicas: tuple[ReplicaPicture, ...], trunk: str, *, everything
             ", ".join(info),
         )
     if left:
-        yield f"{trunk}└── … {left} more, {_OK}", "Module", "", "", "--all shows them"
+        what = f"{hidden} of them not {_OK}" if hidden else _OK
+        yield f"{trunk}└── … {left} more, {what}", "Module", "", "", "--all shows them"
 
 
 def _foot(picture: RolloutPicture) -> Iterator[Text]:
