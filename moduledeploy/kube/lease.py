@@ -193,7 +193,9 @@ class Elector:
         """Acquire or renew once; False on any fault or while another's lease is valid."""
         timeout_s = max(1.0, self.rules.renew_s / 2)
         if self._holder() == self.identity:
-            timeout_s = min(timeout_s, max(self._until_deadline_s(), 0.001))
+            # Half of what is left: a connection that died must not take the last chance with it.
+            left_s = self._until_deadline_s()
+            timeout_s = min(timeout_s, max(left_s / 2, min(1.0, left_s), 0.001))
         try:
             with fail_after(self.clock, timeout_s):
                 return await self._try_once()

@@ -25,7 +25,7 @@ async def test_23_what_is_as_it_should_be_is_not_written_to(scene: Scene) -> Non
     # Every object comes anew, and every family and base is looked at.
     first.end()
     second = await scene.start("alone")
-    await second.wait_ready()
+    await second.wait_ready(60)
     await scene.quiet()
     # Changes that are none of ours.
     note = {"metadata": {"annotations": {"example.com/note": "seen"}}}

@@ -208,6 +208,21 @@ async def test_26_a_hung_renewal_is_given_up_and_tried_again_within_the_deadline
         assert rig.server.holder == "a"
 
 
+async def test_26_a_renewal_that_hangs_after_one_that_failed_is_not_the_last() -> None:
+    async with election() as rig:
+        a = rig.start("a")
+        await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
+        rig.server.is_down = True
+        await rig.clock.run_for(3)  # one is refused
+        rig.server.is_down, rig.server.is_hung = False, True
+        await rig.clock.run_for(4.5)  # the next one hangs
+        rig.server.is_hung = False  # new requests are answered again; that one never is
+
+        await rig.clock.run_for(30)
+
+        assert a.lost == ""
+
+
 async def test_26_renewals_that_all_hang_end_the_leadership_at_the_deadline() -> None:
     async with election() as rig:
         a = rig.start("a")
