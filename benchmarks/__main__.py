@@ -103,13 +103,14 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.names) - set(BENCHMARKS):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started ends too
     size: Size = "quick" if options.quick else "full"
     rows, broken = collect(options.names or BENCHMARKS, size)
     if options.json:
         print(report.as_json(rows))
     else:
         Console(width=None if sys.stdout.isatty() else 170).print(report.table(rows))
-    if not options.names and not broken:
+    if not options.names:
         report.RESULTS[size].write_text(report.as_json(rows) + "\n", encoding="utf-8")
         if size == "full":
             pictures.draw(rows, report.HERE)
