@@ -1,0 +1,1 @@
+"""What turns measurements into rows, tables and pictures."""
