@@ -9,6 +9,7 @@ decoding of events is in them.
 from __future__ import annotations
 
 import asyncio
+import cProfile
 import gc
 import heapq
 import io
@@ -35,6 +36,7 @@ INSTALL, DELETE = "install", "delete"
 POLICIES: Final = ("install_then_uninstall", "uninstall_then_install", "scaleup_then_scaledown")
 STEPS: Final = (INSTALL, *POLICIES, DELETE)
 SIZES: Final[dict[Size, tuple[int, ...]]] = {"quick": (100, 300), "full": (1_000, 3_000, 10_000)}
+COUNTED: Final[dict[Size, tuple[int, int]]] = {"quick": (20, 100), "full": (100, 1_000)}
 GROWTH: Final = Target(sign="<=", limit=1.3)
 TURN_S: Final = 0.001  # of the clock in memory
 PATIENCE: Final = 8  # turns of bases that a family waits for
@@ -184,19 +186,49 @@ async def measure(count: int) -> dict[str, float]:
     return {name: await family.step(name, number) for number, name in enumerate(STEPS, 1)}
 
 
+async def count_calls(count: int) -> dict[str, float]:
+    """Calls of functions per module, by step: the same on every machine, whatever else it does."""
+    family = Family(count)
+    calls: dict[str, float] = {}
+    for number, name in enumerate(STEPS, 1):
+        with cProfile.Profile() as profile:
+            await family.step(name, number)
+        calls[name] = sum(entry.callcount for entry in profile.getstats()) / count
+    return calls
+
+
 def rows(size: Size) -> Iterator[Row]:
-    """Each size beside the smallest."""
+    """Each size beside the smallest, which is measured anew before it; then what is counted."""
     collect_rarely()
     configure_logging(stream=io.StringIO())  # written as in production, and shown to nobody
-    least: dict[str, float] = {}
-    for count in SIZES[size]:
-        for name, seconds in asyncio.run(measure(count)).items():
-            least.setdefault(name, seconds)
-            yield measured(
-                what=f"reconcile, {name} (µs of CPU a module)",
-                size=f"{count:,} replicas".replace(",", " "),
-                ours=seconds * 1e6,
-                reference=least[name] * 1e6,
-                target=None if count == SIZES[size][0] else GROWTH,
-                points=(Point(picture=PICTURE, curve=name, x=count, y=seconds * 1e6),),
-            )
+    least, *larger = SIZES[size]
+    yield from _rows(least, asyncio.run(measure(least)), None)
+    for count in larger:
+        reference = asyncio.run(measure(least))
+        yield from _rows(count, asyncio.run(measure(count)), reference)
+    few, many = COUNTED[size]
+    before, after = asyncio.run(count_calls(few)), asyncio.run(count_calls(many))
+    for name in STEPS:
+        yield measured(
+            what=f"reconcile, {name} (calls of functions a module)",
+            size=f"{_spaced(many)} replicas beside {few}",
+            ours=after[name],
+            reference=before[name],
+            target=GROWTH,
+        )
+
+
+def _rows(count: int, found: dict[str, float], reference: dict[str, float] | None) -> Iterator[Row]:
+    for name, seconds in found.items():
+        yield measured(
+            what=f"reconcile, {name} (µs of CPU a module)",
+            size=f"{_spaced(count)} replicas",
+            ours=seconds * 1e6,
+            reference=reference[name] * 1e6 if reference else None,
+            target=GROWTH if reference else None,
+            points=(Point(picture=PICTURE, curve=name, x=count, y=seconds * 1e6),),
+        )
+
+
+def _spaced(number: int) -> str:
+    return f"{number:,}".replace(",", " ")

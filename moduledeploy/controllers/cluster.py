@@ -162,11 +162,15 @@ class Cluster:
 
     def pool(self, key: PoolKey) -> Pool:
         """The pool of a base Deployment, made when it is first asked for."""
-        return self.pools.setdefault(key, Pool())
+        if key not in self.pools:
+            self.pools[key] = Pool()
+        return self.pools[key]
 
     def slots(self, key: FamilyKey) -> Slots:
         """The slots of a family, made when they are first asked for."""
-        return self.families.setdefault(key, Slots())
+        if key not in self.families:
+            self.families[key] = Slots()
+        return self.families[key]
 
     def pool_of(self, base_uid: str) -> PoolKey | None:
         """The base Deployment that a pod belongs to."""
