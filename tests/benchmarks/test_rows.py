@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Literal
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -48,6 +48,6 @@ def test_a_picture_is_drawn_for_every_name_that_has_points(tmp_path: Path) -> No
     pictures.draw([measured(what="w", size="s", ours=1.0, points=POINTS)], tmp_path)
 
     (drawn,) = tmp_path.iterdir()
-    words = {element.text for element in ElementTree.parse(drawn).iter() if element.text and element.text.strip()}
+    words = {element.text for element in ET.parse(drawn).iter() if element.text and element.text.strip()}
     assert drawn.name == "placement-bases.svg"
     assert {"ours", "<bare>", "bases", "100", "1,000"} <= words
