@@ -52,6 +52,7 @@ def real_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(params=["in memory", "embedded", pytest.param("real", marks=pytest.mark.realapi)])
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+    """No pod is taken where there is no ServiceAccount."""
     if request.param == "in memory":
         yield InMemory(MemoryApi(ManualClock().wall))
         return
@@ -59,11 +60,12 @@ async def api(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
         local = DevCluster(controllers=False).api
         for file in sorted(CRDS.glob("*.yaml")):
             local.create("customresourcedefinitions.apiextensions.k8s.io", yaml.safe_load(file.read_text()))
+        local.create("serviceaccounts", {"metadata": {"name": "default", "namespace": "default"}})
         yield Embedded(local)
         return
     server = attrs.evolve(request.getfixturevalue("real_server"), namespace=new_namespace())
     server.send("POST", "/api/v1/namespaces", {"metadata": {"name": server.namespace}})
-    account = {"metadata": {"name": "default"}}  # no pod is taken without; its own controller may not run
+    account = {"metadata": {"name": "default"}}  # its own controller may not run
     server.send("POST", f"/api/v1/namespaces/{server.namespace}/serviceaccounts", account)
     credentials = Credentials(host=f"http://{server.host}:{server.port}")
     async with Transport(credentials=credentials, user_agent="tests", metrics=Metrics().client) as transport:
