@@ -221,7 +221,7 @@ def rows(size: Size) -> Iterator[Row]:
 def _rows(count: int, found: dict[str, float], reference: dict[str, float] | None) -> Iterator[Row]:
     for name, seconds in found.items():
         yield measured(
-            what=f"reconcile, {name} (µs of CPU a module)",
+            what=f"reconcile, {name} [µs of CPU a module]",
             size=f"{_spaced(count)} replicas",
             ours=seconds * 1e6,
             reference=reference[name] * 1e6 if reference else None,

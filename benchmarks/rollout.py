@@ -197,7 +197,7 @@ def rows_of(load: Load) -> Iterator[Row]:
             Point(picture="rollout", curve=f"{step}, bare loop", x=load.count, y=1e3 * bare / load.count),
         )
         yield measured(
-            what=f"rollout, {step} (s)",
+            what=f"rollout, {step} [s]",
             size=size,
             ours=ours,
             reference=bare,
@@ -207,21 +207,21 @@ def rows_of(load: Load) -> Iterator[Row]:
         )
     for step in load.steps:
         ours, bare = found.medians(step, "cpu_s")
-        what = f"rollout, {step}: CPU beside the server's (ms a module)"
+        what = f"rollout, {step}: CPU beside the server's [ms a module]"
         yield measured(what=what, size=size, ours=1e3 * ours, reference=1e3 * bare)
     for step in load.steps:
         yield from _sent(load, size, step, found)
-    yield measured(what="rollout: peak memory of the controller (MB)", size=size, ours=found.peak_mb)
+    yield measured(what="rollout: peak memory of the controller [MB]", size=size, ours=found.peak_mb)
 
 
 def _sent(load: Load, size: str, step: str, found: Found) -> Iterator[Row]:
     ours, bare = found.medians(step, "writes")
     target = Target(sign="<=", limit=WRITES[step], of="ours", words="a module")
     yield measured(
-        what=f"rollout, {step}: writes of Modules (a module)", size=size, ours=ours, reference=bare, target=target
+        what=f"rollout, {step}: writes of Modules [a module]", size=size, ours=ours, reference=bare, target=target
     )
     ours, bare = found.medians(step, "calls")
-    yield measured(what=f"rollout, {step}: calls to Arklet (a module)", size=size, ours=ours, reference=bare)
+    yield measured(what=f"rollout, {step}: calls to Arklet [a module]", size=size, ours=ours, reference=bare)
     if load.rounds == 1:
         what = f"rollout, {step}: writes of the ModuleDeployment and its revisions"
         yield measured(what=what, size=size, ours=found.medians(step, "others")[0])
