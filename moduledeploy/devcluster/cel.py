@@ -57,6 +57,16 @@ class RuleTree:
     properties: dict[str, RuleTree] = attrs.field(factory=dict)
     values: RuleTree | None = None
     items: RuleTree | None = None
+    _reads_old: bool | None = None
+
+    def reads_old(self) -> bool:
+        """Whether a rule here or below speaks of the former value."""
+        if self._reads_old is None:
+            below = [*self.properties.values(), self.values, self.items]
+            self._reads_old = any(rule.uses_old for rule in self.rules) or any(
+                tree and tree.reads_old() for tree in below
+            )
+        return self._reads_old
 
 
 @attrs.define(eq=False)
@@ -219,7 +229,7 @@ def _leads_somewhere(node: Node, path: str) -> bool:
 
 def check(tree: RuleTree, value: Any, path: str, old: Any = ABSENT) -> list[FieldError]:
     """The violated rules at and below `value`; a rule about what did not change is not held against the writer."""
-    if value is None:
+    if value is None or (old is not ABSENT and not tree.reads_old() and old == value):
         return []
     problems = _check_level(tree, value, path, old) if tree.rules else []
     if isinstance(value, dict):

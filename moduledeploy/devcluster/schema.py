@@ -53,6 +53,7 @@ class Node:
     rules: tuple[Object, ...] = ()
     description: str = ""
     fills: bool = False  # has a default here or below
+    has_unique: bool = False  # has a list here or below whose items may not be there twice
 
     @classmethod
     def parse(cls, raw: Object) -> Node:
@@ -94,6 +95,8 @@ class Node:
             self.negated = Node.parse(raw["not"])
         children = [*self.properties.values(), self.additional, self.items]
         self.fills = self.has_default or any(child is not None and child.fills for child in children)
+        is_unique = self.list_type in ("set", "map")
+        self.has_unique = is_unique or any(child is not None and child.has_unique for child in children)
 
     def has_rules(self) -> bool:
         """Whether there is a CEL rule here or below."""

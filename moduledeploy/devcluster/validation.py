@@ -210,6 +210,8 @@ def correlate(node: Node, old: Any) -> dict[Any, Any]:
 def repeated(node: Node, value: Any, path: str) -> list[FieldError]:
     """Items that a set or a map-like list holds twice, at and below `value`."""
     problems: list[FieldError] = []
+    if not node.has_unique:
+        return problems
     if isinstance(value, list) and node.items is not None:
         seen: list[Any] = []
         for index, item in enumerate(value):
