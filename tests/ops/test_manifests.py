@@ -17,6 +17,7 @@ from tests.ops.tools import MANIFESTS, OVERLAYS, rendered, run, tool
 
 # Listed with their reasons in the Deployment's annotations and in docs/security.md.
 SKIPPED_CHECKS: Final = {"CKV_K8S_11", "CKV_K8S_38", "CKV_K8S_43", "CKV_K8S_15"}
+pytestmark = pytest.mark.timeout(240)  # validators and scanners are programs of their own
 overlays = pytest.mark.parametrize("overlay", OVERLAYS)
 
 
