@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moduledeploy.api.spec import Strategy
@@ -33,6 +33,7 @@ def test_sizes_differ_by_at_most_one_smaller_first(
     assert batches_left(replicas, strategy, ReleaseKind.DEPLOY, opened=0) == sizes
 
 
+@settings(deadline=None)  # how long it takes says more of the machine
 @given(st.integers(0, 500), st.integers(1, 60))
 def test_a_split_is_whole_even_and_without_empty_batches(replicas: int, parts: int):
     sizes = split(replicas, parts)
@@ -43,6 +44,7 @@ def test_a_split_is_whole_even_and_without_empty_batches(replicas: int, parts: i
     assert not sizes or sizes[-1] - sizes[0] <= 1
 
 
+@settings(deadline=None)  # how long it takes says more of the machine
 @given(st.integers(1, 200), st.integers(1, 30), st.booleans(), st.integers(0, 30))
 def test_planning_the_rest_anew_gives_what_was_planned_at_first(
     replicas: int, batch_count: int, beta: bool, opened: int
@@ -61,6 +63,7 @@ def test_planning_the_rest_anew_gives_what_was_planned_at_first(
     assert resize(release, strategy, replicas).batches == planned
 
 
+@settings(deadline=None)  # how long it takes says more of the machine
 @given(st.integers(1, 100), st.integers(0, 100), st.integers(1, 20), st.integers(1, 20), st.integers(0, 20))
 def test_another_size_or_strategy_leaves_opened_batches_alone(
     before: int, after: int, count: int, other: int, opened: int

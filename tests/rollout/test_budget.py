@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moduledeploy.api.spec import Percent
@@ -29,6 +29,7 @@ def test_a_percentage_is_rounded_down_and_never_blocks_what_must_take_away(
     assert resolve_max_unavailable(limit, desired, takes_away=takes_away) == resolved
 
 
+@settings(deadline=None)  # how long it takes says more of the machine
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 60), st.integers(0, 80))
 def test_no_number_of_steps_gets_below_the_floor(desired: int, limit: int, available: int, steps: int):
     limit = min(limit, desired)
