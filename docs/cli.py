@@ -19,7 +19,7 @@ import attrs
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from moduledeploy.cli.access.exits import Exit
+from moduledeploy.cli.access.exits import INTERRUPTED, UNREAD, Exit
 from moduledeploy.cli.capacity import Capacity, RolloutCapacity
 from moduledeploy.cli.demo import screen
 from moduledeploy.cli.demo.stage import MANIFESTS, NAMESPACE, Stage, open_stage
@@ -45,9 +45,10 @@ HEAD: Final = """\
 commands need no way to the controller, and what they foretell is planned by the code that the controller runs. This page is
 made by `python docs/cli.py`, which runs what it shows on an embedded cluster.
 
-Every command has `--help` with an example, and `-n`, `--context` and `--kubeconfig` as in kubectl; lists have `-A` and `-l`.
+Every command has `--help` with an example, and `-n`, `--context` and `--kubeconfig` as in kubectl, before the command or after it;
+lists have `-A` and `-l`. `mddeploy/orders` is as good as `orders`.
 Colours are for terminals and not with `NO_COLOR`. Completion with live names: `source <(moduledeploy completion bash)`, also for
-zsh and fish.
+zsh and fish; kubectl completes its plugin by itself.
 
 ## Exit statuses
 
@@ -62,7 +63,12 @@ EXITS: Final = {
     Exit.TIMEOUT: "not reached in time; for `status` without `-w` and `--timeout`: still under way",
     Exit.SUPERSEDED: "another revision is rolled out now",
     Exit.NOT_FOUND: "no such object, or it was deleted meanwhile",
+    INTERRUPTED: "ended by Ctrl-C",
+    UNREAD: "nobody read on, as with `head`",
 }
+KEPT: Final = """\
+What was deployed, how it ended, and who confirmed which batch. The controller keeps it in the conditions RolloutStarted and
+RolledOut of each ModuleReplicaSet, `confirm` in an annotation of the ModuleDeployment:"""
 # (what it is for, what is typed); a line that begins with `kubectl` or `#` is carried out and not shown.
 SCENES: Final = (
     (
@@ -96,7 +102,7 @@ SCENES: Final = (
     (None, "status orders --timeout 1m"),
     ("Go back, or try again (`retry`), or deploy the same version once more (`restart`):", "undo orders"),
     ("", "status orders --timeout 1m"),
-    ("What was deployed, how it ended, and who confirmed which batch:", "history orders"),
+    (KEPT, "history orders"),
 )
 SCHEMAS: Final[dict[str, type[Any]]] = {
     "Rollout (`get`)": RolloutPicture,
@@ -194,7 +200,7 @@ async def moment(stage: Stage) -> str:
 
 async def page() -> str:
     """The whole page."""
-    exits = "\n".join(f"| {status.value} | {text} |" for status, text in EXITS.items())
+    exits = "\n".join(f"| {int(status)} | {text} |" for status, text in EXITS.items())
     async with open_stage() as stage:
         await stage.install_crds()
         await stage.start_controller()

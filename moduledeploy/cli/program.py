@@ -11,7 +11,7 @@ from click.shell_completion import get_completion_class
 
 from moduledeploy import __version__
 from moduledeploy.cli.access import flags
-from moduledeploy.cli.access.exits import UNREAD, CliError, Exit, Unread
+from moduledeploy.cli.access.exits import INTERRUPTED, UNREAD, CliError, Exit, Unread
 from moduledeploy.cli.candidates import KubectlComplete
 from moduledeploy.cli.commands import foresee, look, serve, steer
 
@@ -26,7 +26,6 @@ SECTIONS: Final = {
     "Run": serve.COMMANDS,
 }
 _COMPLETE: Final = "_MODULEDEPLOY_COMPLETE"  # set by the completion scripts
-_INTERRUPTED: Final = 130
 
 
 class _Sections(click.Group):
@@ -75,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Unread:
         return UNREAD
     except click.Abort:
-        return _INTERRUPTED
+        return INTERRUPTED
 
 
 def complete_for_kubectl() -> int:

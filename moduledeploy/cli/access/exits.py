@@ -18,6 +18,7 @@ class Exit(IntEnum):
     NOT_FOUND = 6
 
 
+INTERRUPTED: Final = 130  # as of a program that SIGINT ended
 UNREAD: Final = 141  # as of a program that SIGPIPE ended, which is how most programs end that nobody reads any more
 
 
