@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -115,6 +116,7 @@ class SessionPool:
                 resolver=_TimedResolver(self.clock, self.resolved),
             ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5.0),
+            trace_configs=[_asking_before_sending()],
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=_READ_BUFFER_BYTES,
             headers={
@@ -145,6 +147,19 @@ class _TimedResolver(AbstractResolver):
 
     async def close(self) -> None:
         await self.system.close()
+
+
+def _asking_before_sending() -> aiohttp.TraceConfig:
+    """Calls what a request was given as its context when it has a connection: nothing is waited for between that and sending."""
+
+    async def ask(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        if context.trace_request_ctx is not None:
+            context.trace_request_ctx()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(ask)
+    trace.on_connection_reuseconn.append(ask)
+    return trace
 
 
 async def _retire(generation: _Generation) -> None:

@@ -124,11 +124,18 @@ class Transport:
         """Send and give the answer's body; raises ApiError.
 
         Sent again only when the server asked for it with Retry-After, or, for GET, when the connection broke.
-        `timeout_s` is that of one try; `body` is bytes or anything that msgspec encodes; `before_send` is called at the
-        last moment before each try, and what it raises comes out of here.
+        `timeout_s` is that of one try; `body` is bytes or anything that msgspec encodes; `before_send` is called
+        before each try, and again when it has a connection; what it raises comes out of here, and nothing is sent.
         """
         data = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
-        call = _Call(method=method, path=path, query=query or {}, data=data, content_type=content_type)
+        call = _Call(
+            method=method,
+            path=path,
+            query=query or {},
+            data=data,
+            content_type=content_type,
+            before_send=before_send,
+        )
         for attempt in range(max_tries):
             await self._wait_for_server(method)
             try:
@@ -213,6 +220,7 @@ class Transport:
                 allow_redirects=False,
                 server_hostname=self.credentials.server_hostname,
                 proxy=self.credentials.proxy,
+                trace_request_ctx=call.before_send,
             )
             code = str(response.status)
         finally:
@@ -268,6 +276,7 @@ class _Call:
     query: Mapping[str, str]
     data: bytes | None
     content_type: str
+    before_send: Callable[[], None] | None = None
 
     @property
     def title(self) -> str:

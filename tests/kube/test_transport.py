@@ -19,6 +19,7 @@ from moduledeploy.kube.errors import (
     Gone,
     Invalid,
     NotFound,
+    NotLeading,
     ServerError,
     TooManyRequests,
     Unauthorized,
@@ -370,17 +371,15 @@ async def test_a_closed_gate_keeps_a_repeated_request_from_being_sent() -> None:
     """The gate is asked before each try, not before the first alone."""
     clock = ManualClock()
     server = ScriptedServer(failure(429, "TooManyRequests", retry_after=5), Reply())
-    checks: list[int] = []
 
     def check() -> None:
-        checks.append(1)
-        if len(checks) > 1:
-            raise PermissionError("no longer")
+        if server.requests:
+            raise NotLeading("no longer")
 
     async with server.running(), server.transport(clock) as transport:
         outcome = await outcome_of(clock, lambda: transport.request("PATCH", "/x", body={}, before_send=check))
 
-    assert isinstance(outcome.error, PermissionError)
+    assert isinstance(outcome.error, NotLeading)
     assert len(server.requests) == 1
 
 

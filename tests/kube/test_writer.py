@@ -98,3 +98,24 @@ async def test_cluster_wide_kinds_have_no_namespace_in_their_path() -> None:
         await writer.patch(THINGS, ObjectKey("", "a"), {})
 
     assert server.requests[0].path == "/apis/example.com/v1/things/a"
+
+
+async def test_a_gate_that_closes_while_a_connection_is_made_lets_nothing_through() -> None:
+    """A process that was stopped in that very moment goes on with the request when it wakes."""
+    server, asked = ScriptedServer(Reply(), Reply()), list[int]()
+
+    class ClosingGate:
+        def check(self) -> None:
+            asked.append(1)
+            if len(asked) == 2:
+                raise NotLeading("no more")
+
+    async with server.running(), server.transport(ManualClock()) as transport:
+        writer = Writer(transport=transport, gate=ClosingGate())
+        with pytest.raises(NotLeading):
+            await writer.patch(THINGS, key("a"), {})
+        assert server.requests == []
+
+        await writer.patch(THINGS, key("a"), {})
+
+    assert len(server.requests) == 1
