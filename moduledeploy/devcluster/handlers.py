@@ -121,6 +121,7 @@ class Handlers:
         if resource.verbs == ("create",):
             decoded, _ = self.writes.decode(resource, body, options)
             return Answer(body=reviews.answer(resource, decoded, request.user, self.authorizer, self.tokens), code=201)
+        self._check_escalation(request, body)
         match part:
             case "":
                 outcome = self.writes.create_outcome(resource, request.target.namespace, body, options)
@@ -146,6 +147,7 @@ class Handlers:
             case "finalize":
                 return Answer(body=subresources.finalize(self.writes, resource, key[1], body, options))
         self._check_part(request, ("", "status"))
+        self._check_escalation(request, body)
         return self._shown(request, self.writes.replace(resource, key, body, options))
 
     def patch(self, request: Request) -> Answer:
@@ -206,6 +208,10 @@ class Handlers:
             return self.reader.read(request.body, struct, TYPES.structs["ObjectMeta"]), options
         body, repeated = read_object(request.body, request.content_type)
         return body, attrs.evolve(options, repeated=tuple(repeated)) if repeated else options
+
+    def _check_escalation(self, request: Request, body: Object) -> None:
+        if request.resource.group == "rbac.authorization.k8s.io":
+            self.authorizer.check_escalation(request.user, request.resource.kind, request.target.namespace, body)
 
     def _check_part(self, request: Request, known: tuple[str, ...]) -> None:
         part = request.target.subresource

@@ -6,7 +6,7 @@ import base64
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from moduledeploy.devcluster import pods, roles, services, workloads
+from moduledeploy.devcluster import endpoints, nodes, pods, roles, services, workloads
 from moduledeploy.devcluster.builtin import BuiltInStrategy
 from moduledeploy.devcluster.builtin_types import NOTATION
 from moduledeploy.devcluster.columns import COLUMNS
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.storage import Object
 
 TYPES: Final = Types.parse(NOTATION)
+_SECRET_KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+    "kubernetes.io/basic-auth": ("username", "password"),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+}
 _STATUS: Final = frozenset({"status"})
 _DATA_KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _BUILT_IN_SCALE: Final = ScalePaths(spec=("spec", "replicas"), status=("status", "replicas"), selector=None)
@@ -67,8 +72,24 @@ def _new_secret(obj: Object) -> None:
         obj.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
 
 
+def _secret_problems(obj: Object) -> list[FieldError]:
+    """Secrets of known types have what the types are for."""
+    data, needed = obj.get("data") or {}, _SECRET_KEYS.get(obj.get("type", ""), ())
+    problems = [FieldError(REQUIRED, f"data[{key}]") for key in needed if key not in data]
+    if obj.get("type") == "kubernetes.io/basic-auth" and len(problems) < len(needed):
+        problems = []  # either will do
+    if obj.get("type") == "kubernetes.io/service-account-token":
+        account = "kubernetes.io/service-account.name"
+        if not (obj["metadata"].get("annotations") or {}).get(account):
+            problems.append(FieldError(REQUIRED, f"metadata.annotations[{account}]"))
+    return problems + _key_problems(obj)
+
+
 def _key_problems(obj: Object) -> list[FieldError]:
+    both = (obj.get("data") or {}).keys() & (obj.get("binaryData") or {}).keys()
     return [
+        FieldError(INVALID, f"data[{key}]", key, "duplicate of key present in binaryData") for key in sorted(both)
+    ] + [
         FieldError(INVALID, f"{field}[{key}]", key, "a valid key consists of letters, digits, '-', '_' and '.'")
         for field in ("data", "binaryData")
         for key in obj.get(field) or {}
@@ -107,21 +128,7 @@ def _lease_problems(obj: Object) -> list[FieldError]:
     if spec.get("leaseTransitions", 0) < 0:
         detail = "must be greater than or equal to 0"
         problems.append(FieldError(INVALID, "spec.leaseTransitions", spec["leaseTransitions"], detail))
-    if spec.get("holderIdentity") == "":
-        problems.append(FieldError(INVALID, "spec.holderIdentity", "", "must not be empty"))
     return problems
-
-
-def _slice_problems(obj: Object) -> list[FieldError]:
-    if obj.get("addressType") not in ("IPv4", "IPv6", "FQDN"):
-        return [FieldError(REQUIRED, "addressType")]
-    return []
-
-
-def _slice_changes(new: Object, old: Object) -> list[FieldError]:
-    if new.get("addressType") == old.get("addressType"):
-        return []
-    return [FieldError(INVALID, "addressType", new.get("addressType"), "field is immutable")]
 
 
 def _default_slice(obj: Object) -> None:
@@ -134,23 +141,12 @@ def _namespace_fields(obj: Object) -> dict[str, str]:
     return {"status.phase": obj.get("status", {}).get("phase", "")}
 
 
-def _node_fields(obj: Object) -> dict[str, str]:
-    return {"spec.unschedulable": "true" if obj.get("spec", {}).get("unschedulable") else "false"}
-
-
 def _secret_fields(obj: Object) -> dict[str, str]:
     return {"type": obj.get("type", "")}
 
 
 def _replica_fields(obj: Object) -> dict[str, str]:
     return {"status.replicas": str(obj.get("status", {}).get("replicas", 0))}
-
-
-def _default_node(obj: Object) -> None:
-    obj["metadata"].setdefault("labels", {})
-    status = obj["status"]
-    if status.get("capacity") and not status.get("allocatable"):
-        status["allocatable"] = dict(status["capacity"])
 
 
 def _core() -> Iterator[Resource]:
@@ -180,7 +176,12 @@ def _core() -> Iterator[Resource]:
         short_names=("no",),
         subresources=_STATUS,
         selectable=frozenset({"spec.unschedulable"}),
-        rules={"fields": _node_fields, "defaults": _default_node, "keeps_status": True},
+        rules={
+            "fields": nodes.node_fields,
+            "defaults": nodes.default_node,
+            "keeps_status": True,
+            "problems": nodes.taint_problems,
+        },
     )
     yield _kind(
         "",
@@ -196,6 +197,7 @@ def _core() -> Iterator[Resource]:
             "defaults": pods.default_pod,
             "prepare": pods.prepare_pod,
             "status_keeps": ("spec", "metadata.ownerReferences", "status.qosClass"),
+            "creation": pods.new_pod_problems,
             "problems": pods.pod_problems,
             "changes": pods.pod_changes,
             "grace": pods.pod_grace,
@@ -215,6 +217,7 @@ def _core() -> Iterator[Resource]:
             "returns_deleted": True,
             "defaults": services.default_service,
             "update": services.keep_addresses,
+            "creation": services.new_service_problems,
             "problems": services.service_problems,
             "changes": services.service_changes,
             "prepare": lambda obj: obj.update(status={"loadBalancer": {}}),
@@ -239,7 +242,7 @@ def _core() -> Iterator[Resource]:
         rules={
             "defaults": _new_secret,
             "changes": _secret_changes,
-            "problems": _key_problems,
+            "problems": _secret_problems,
             "fields": _secret_fields,
         },
     )
@@ -329,8 +332,8 @@ def _apps() -> Iterator[Resource]:
         rules={
             "has_generation": True,
             "defaults": _default_slice,
-            "problems": _slice_problems,
-            "changes": _slice_changes,
+            "problems": endpoints.slice_problems,
+            "changes": endpoints.slice_changes,
         },
     )
     yield _kind(

@@ -9,6 +9,7 @@ from typing import Final
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_PORT_NAME: Final = re.compile(r"(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _QUALIFIED: Final = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 
 MAX_LABEL: Final = 63
@@ -49,6 +50,13 @@ def path_segment_problem(value: str) -> str | None:
     for character in ("/", "%"):
         if character in value:
             return f"may not contain {character!r}"
+    return None
+
+
+def port_name_problem(value: str) -> str | None:
+    """Why `value` can't name a port, or None."""
+    if not _PORT_NAME.fullmatch(value):
+        return "must be at most 15 lower-case letters, digits and single '-', with a letter among them"
     return None
 
 

@@ -5,10 +5,13 @@ Follows pkg/apis/core/v1/defaults.go, pkg/apis/core/validation and pkg/registry/
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, Final
 
-from moduledeploy.devcluster.errors import DUPLICATE, FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRED, FieldError
-from moduledeploy.devcluster.names import label_problem, subdomain_problem
+from moduledeploy.devcluster.container_rules import container_problems, unsupported
+from moduledeploy.devcluster.errors import DUPLICATE, FORBIDDEN, INVALID, REQUIRED, FieldError
+from moduledeploy.devcluster.names import label_problem, qualified_name_problem, subdomain_problem
+from moduledeploy.devcluster.objectmeta import label_problems
 from moduledeploy.devcluster.storage import copy_object
 
 if TYPE_CHECKING:
@@ -16,9 +19,8 @@ if TYPE_CHECKING:
 
 _TOLERATED_S: Final = 300  # DefaultTolerationSeconds admission
 _RESTART: Final = ("Always", "OnFailure", "Never")
-_PULL: Final = ("Always", "IfNotPresent", "Never")
-_PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
-_MAX_PORT: Final = 65535
+_DNS: Final = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+_EFFECTS: Final = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 
 
 def default_pod_spec(spec: Object) -> None:
@@ -112,60 +114,141 @@ def pod_problems(pod: Object) -> list[FieldError]:
     return pod_spec_problems(pod["spec"], "spec")
 
 
+def new_pod_problems(pod: Object) -> list[FieldError]:
+    """What a pod can't be when it is created."""
+    if not pod["spec"].get("ephemeralContainers"):
+        return []
+    return [FieldError(FORBIDDEN, "spec.ephemeralContainers", None, "cannot be set on create")]
+
+
 def pod_spec_problems(spec: Object, path: str) -> list[FieldError]:
     """What a pod's or a template's spec can't be."""
-    problems: list[FieldError] = []
+    problems = _volume_problems(spec.get("volumes") or [], f"{path}.volumes")
     if not spec.get("containers"):
         problems.append(FieldError(REQUIRED, f"{path}.containers"))
+    volumes = {volume.get("name") for volume in spec.get("volumes") or []}
     seen: set[str] = set()
-    for field in ("initContainers", "containers"):
+    for field in ("containers", "initContainers"):
         for index, container in enumerate(spec.get(field) or []):
-            problems += _container_problems(container, f"{path}.{field}[{index}]", seen)
-    if spec.get("restartPolicy") not in _RESTART:
-        problems.append(_unsupported(f"{path}.restartPolicy", spec.get("restartPolicy"), _RESTART))
-    for field in ("nodeName", "serviceAccountName"):
-        if spec.get(field) and (problem := subdomain_problem(spec[field])):
-            problems.append(FieldError(INVALID, f"{path}.{field}", spec[field], problem))
+            where = f"{path}.{field}[{index}]"
+            problems += container_problems(container, where, seen, volumes)
+            if field == "initContainers" and container.get("restartPolicy") != "Always":
+                problems += [
+                    FieldError(FORBIDDEN, f"{where}.{probe}", None, "may not be set for init containers that end")
+                    for probe in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
+                    if container.get(probe) is not None
+                ]
+    problems += _word_problems(spec, path) + _name_problems(spec, path) + _host_port_problems(spec, path)
+    for index, toleration in enumerate(spec.get("tolerations") or []):
+        problems += _toleration_problems(toleration, f"{path}.tolerations[{index}]")
+    deadline = spec.get("activeDeadlineSeconds")
+    if deadline is not None and deadline < 1:
+        detail = "must be between 1 and 2147483647, inclusive"
+        problems.append(FieldError(INVALID, f"{path}.activeDeadlineSeconds", deadline, detail))
+    return problems + _gate_problems(spec, path)
+
+
+def _volume_problems(volumes: list[Object], path: str) -> list[FieldError]:
+    problems = []
+    seen: set[str] = set()
+    for index, volume in enumerate(volumes):
+        where, name = f"{path}[{index}]", volume.get("name", "")
+        sources = [field for field, value in volume.items() if field != "name" and value is not None]
+        if not name:
+            problems.append(FieldError(REQUIRED, f"{where}.name"))
+        elif problem := label_problem(name):
+            problems.append(FieldError(INVALID, f"{where}.name", name, problem))
+        elif name in seen:
+            problems.append(FieldError(DUPLICATE, f"{where}.name", name))
+        seen.add(name)
+        problems += [
+            FieldError(FORBIDDEN, f"{where}.{field}", None, "may not specify more than 1 volume type")
+            for field in sources[1:]
+        ]
     return problems
 
 
-def _unsupported(path: str, value: object, allowed: tuple[str, ...]) -> FieldError:
-    return FieldError(
-        NOT_SUPPORTED, path, value, "supported values: " + ", ".join(f'"{item}"' for item in sorted(allowed))
-    )
+def _word_problems(spec: Object, path: str) -> list[FieldError]:
+    problems = [
+        unsupported(f"{path}.{field}", spec.get(field), allowed)
+        for field, allowed in (("restartPolicy", _RESTART), ("dnsPolicy", _DNS))
+        if spec.get(field) not in allowed
+    ]
+    system = (spec.get("os") or {}).get("name")
+    if spec.get("os") is not None and system not in ("linux", "windows"):
+        problems.append(unsupported(f"{path}.os", system, ("linux", "windows")))
+    return problems
 
 
-def _container_problems(container: Object, path: str, seen: set[str]) -> list[FieldError]:
+def _name_problems(spec: Object, path: str) -> list[FieldError]:
     problems = []
-    name = container.get("name", "")
-    if not name:
-        problems.append(FieldError(REQUIRED, f"{path}.name"))
-    elif problem := label_problem(name):
-        problems.append(FieldError(INVALID, f"{path}.name", name, problem))
-    elif name in seen:
-        problems.append(FieldError(DUPLICATE, f"{path}.name", name))
-    seen.add(name)
-    if not container.get("image"):
-        problems.append(FieldError(REQUIRED, f"{path}.image"))
-    elif container["image"] != container["image"].strip():
-        detail = "must not have leading or trailing whitespace"
-        problems.append(FieldError(INVALID, f"{path}.image", container["image"], detail))
-    if container.get("imagePullPolicy") not in _PULL:
-        problems.append(_unsupported(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), _PULL))
-    for index, port in enumerate(container.get("ports") or []):
-        where = f"{path}.ports[{index}]"
-        number = port.get("containerPort", 0)
-        if number == 0:
-            problems.append(FieldError(REQUIRED, f"{where}.containerPort"))
-        elif not 0 < number <= _MAX_PORT:
+    for field, rule in (
+        ("nodeName", subdomain_problem),
+        ("serviceAccountName", subdomain_problem),
+        ("hostname", label_problem),
+        ("subdomain", label_problem),
+    ):
+        if spec.get(field) and (problem := rule(spec[field])):
+            problems.append(FieldError(INVALID, f"{path}.{field}", spec[field], problem))
+    problems += label_problems(spec.get("nodeSelector") or {}, f"{path}.nodeSelector")
+    for index, alias in enumerate(spec.get("hostAliases") or []):
+        try:
+            ipaddress.ip_address(alias.get("ip", ""))
+        except ValueError:
             problems.append(
-                FieldError(INVALID, f"{where}.containerPort", number, "must be between 1 and 65535, inclusive")
+                FieldError(INVALID, f"{path}.hostAliases[{index}].ip", alias.get("ip"), "must be an IP address")
             )
-        if port.get("protocol") not in _PROTOCOLS:
-            problems.append(_unsupported(f"{where}.protocol", port.get("protocol"), _PROTOCOLS))
-    for index, variable in enumerate(container.get("env") or []):
-        if not variable.get("name"):
-            problems.append(FieldError(REQUIRED, f"{path}.env[{index}].name"))
+    return problems
+
+
+def _host_port_problems(spec: Object, path: str) -> list[FieldError]:
+    problems = []
+    taken: set[tuple[object, ...]] = set()
+    for index, container in enumerate(spec.get("containers") or []):
+        for number, port in enumerate(container.get("ports") or []):
+            where, host = f"{path}.containers[{index}].ports[{number}]", port.get("hostPort")
+            if not host:
+                continue
+            identity = (port.get("protocol"), port.get("hostIP"), host)
+            if identity in taken:
+                problems.append(FieldError(DUPLICATE, f"{where}.hostPort", host))
+            taken.add(identity)
+            if spec.get("hostNetwork") and host != port.get("containerPort"):
+                detail = "must match `containerPort` when `hostNetwork` is true"
+                problems.append(FieldError(INVALID, f"{where}.hostPort", host, detail))
+    return problems
+
+
+def _toleration_problems(toleration: Object, path: str) -> list[FieldError]:
+    key, operator, effect = toleration.get("key", ""), toleration.get("operator", ""), toleration.get("effect", "")
+    problems = []
+    if key and (problem := qualified_name_problem(key)):
+        problems.append(FieldError(INVALID, f"{path}.key", key, problem))
+    if not key and operator != "Exists":
+        detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+        problems.append(FieldError(INVALID, f"{path}.operator", operator, detail))
+    if operator == "Exists" and toleration.get("value"):
+        detail = "value must be empty when `operator` is 'Exists'"
+        problems.append(FieldError(INVALID, f"{path}.operator", toleration, detail))
+    elif operator not in ("", "Equal", "Exists"):
+        problems.append(unsupported(f"{path}.operator", operator, ("Equal", "Exists")))
+    if effect and effect not in _EFFECTS:
+        problems.append(unsupported(f"{path}.effect", effect, _EFFECTS))
+    return problems
+
+
+def _gate_problems(spec: Object, path: str) -> list[FieldError]:
+    problems = []
+    for index, gate in enumerate(spec.get("schedulingGates") or []):
+        if problem := qualified_name_problem(gate.get("name", "")):
+            problems.append(FieldError(INVALID, f"{path}.schedulingGates[{index}]", gate.get("name"), problem))
+    if spec.get("schedulingGates") and spec.get("nodeName"):
+        detail = "cannot be set until all schedulingGates have been cleared"
+        problems.append(FieldError(FORBIDDEN, f"{path}.nodeName", None, detail))
+    for index, gate in enumerate(spec.get("readinessGates") or []):
+        if problem := qualified_name_problem(gate.get("conditionType", "")):
+            where = f"{path}.readinessGates[{index}].conditionType"
+            problems.append(FieldError(INVALID, where, gate.get("conditionType"), problem))
     return problems
 
 

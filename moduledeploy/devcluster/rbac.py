@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from moduledeploy.devcluster.errors import forbidden
 from moduledeploy.devcluster.identity import MASTERS, User
 from moduledeploy.devcluster.selectors import matches_label_selector
 
@@ -54,6 +55,34 @@ class Authorizer:
         if MASTERS in user.groups:
             return True
         return any(_grants(rule, access) for rule in self.rules(user, access.namespace))
+
+    def check_escalation(self, user: User, kind: str, namespace: str, obj: Object) -> None:
+        """Nobody gives what he hasn't, unless he may escalate or bind; raises ApiError 403."""
+        plural = f"{kind.lower()}s"
+        name = obj.get("metadata", {}).get("name", "")
+        if kind in ("Role", "ClusterRole"):
+            verb, rules, target = "escalate", obj.get("rules") or [], (plural, name)
+        else:
+            reference = obj.get("roleRef") or {}
+            target = (f"{reference.get('kind', '').lower()}s", reference.get("name", ""))
+            whole = reference.get("kind") and reference.get("name")
+            verb, rules = "bind", self._of(reference, namespace) if whole else []
+        if self.allows(user, Access(verb=verb, group=_GROUP, plural=target[0], namespace=namespace, name=target[1])):
+            return
+        if not all(self._covers(user, namespace, rule) for rule in rules):
+            why = f'user "{user.name}" is attempting to grant RBAC permissions not currently held'
+            raise forbidden(plural, _GROUP, name, why)
+
+    def _covers(self, user: User, namespace: str, rule: Object) -> bool:
+        verbs = rule.get("verbs") or []
+        paths = [Access(verb=verb, path=path) for verb in verbs for path in rule.get("nonResourceURLs") or []]
+        resources = [
+            Access(verb=verb, group=group, plural=plural.partition("/")[0], subresource=plural.partition("/")[2],
+                   namespace=namespace, name=name)
+            for verb in verbs for group in rule.get("apiGroups") or [] for plural in rule.get("resources") or []
+            for name in rule.get("resourceNames") or [""]
+        ]  # fmt: skip
+        return all(self.allows(user, access) for access in paths + resources)
 
     def rules(self, user: User, namespace: str) -> Iterator[Object]:
         """The rules that apply to a user in a namespace, those of ClusterRoleBindings included."""

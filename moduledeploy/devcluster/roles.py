@@ -5,12 +5,15 @@ Follows pkg/apis/rbac/v1/defaults.go and pkg/apis/rbac/validation.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from moduledeploy.devcluster.errors import INVALID, NOT_SUPPORTED, REQUIRED, FieldError
+from moduledeploy.devcluster.names import subdomain_problem
 
 if TYPE_CHECKING:
     from moduledeploy.devcluster.storage import Object
+
+_GROUP: Final = "rbac.authorization.k8s.io"
 
 
 def role_problems(obj: Object) -> list[FieldError]:
@@ -23,6 +26,9 @@ def role_problems(obj: Object) -> list[FieldError]:
         if rule.get("nonResourceURLs"):
             if obj["kind"] == "Role":
                 detail = "namespaced rules cannot apply to non-resource URLs"
+                problems.append(FieldError(INVALID, f"{where}.nonResourceURLs", rule["nonResourceURLs"], detail))
+            elif rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
+                detail = "rules cannot apply to both regular resources and non-resource URLs"
                 problems.append(FieldError(INVALID, f"{where}.nonResourceURLs", rule["nonResourceURLs"], detail))
             continue
         if not rule.get("apiGroups"):
@@ -43,6 +49,9 @@ def binding_problems(obj: Object) -> list[FieldError]:
     if obj["roleRef"].get("kind") not in kinds:
         detail = "supported values: " + ", ".join(f'"{kind}"' for kind in kinds)
         problems.append(FieldError(NOT_SUPPORTED, "roleRef.kind", obj["roleRef"].get("kind"), detail))
+    if obj["roleRef"].get("apiGroup") != _GROUP:
+        detail = f'supported values: "{_GROUP}"'
+        problems.append(FieldError(NOT_SUPPORTED, "roleRef.apiGroup", obj["roleRef"].get("apiGroup"), detail))
     if not obj["roleRef"].get("name"):
         problems.append(FieldError(REQUIRED, "roleRef.name"))
     for index, subject in enumerate(obj.get("subjects") or []):
@@ -50,6 +59,12 @@ def binding_problems(obj: Object) -> list[FieldError]:
         if subject.get("kind") not in ("Group", "ServiceAccount", "User"):
             detail = 'supported values: "Group", "ServiceAccount", "User"'
             problems.append(FieldError(NOT_SUPPORTED, f"{where}.kind", subject.get("kind"), detail))
+        group = _GROUP if subject.get("kind") in ("User", "Group") else ""
+        if subject.get("apiGroup", "") != group and subject.get("kind") in ("Group", "ServiceAccount", "User"):
+            detail = f'supported values: "{group}"'
+            problems.append(FieldError(NOT_SUPPORTED, f"{where}.apiGroup", subject["apiGroup"], detail))
+        if subject.get("kind") == "ServiceAccount" and (problem := subdomain_problem(subject.get("name") or "a")):
+            problems.append(FieldError(INVALID, f"{where}.name", subject["name"], problem))
         if not subject.get("name"):
             problems.append(FieldError(REQUIRED, f"{where}.name"))
         if (
@@ -70,7 +85,7 @@ def binding_changes(new: Object, old: Object) -> list[FieldError]:
 
 def default_binding(obj: Object) -> None:
     """The API group of the role and of users and groups."""
-    obj["roleRef"]["apiGroup"] = obj["roleRef"].get("apiGroup") or "rbac.authorization.k8s.io"
+    obj["roleRef"]["apiGroup"] = obj["roleRef"].get("apiGroup") or _GROUP
     for subject in obj.get("subjects") or []:
         if subject.get("kind") in ("User", "Group"):
-            subject.setdefault("apiGroup", "rbac.authorization.k8s.io")
+            subject.setdefault("apiGroup", _GROUP)

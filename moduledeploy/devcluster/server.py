@@ -301,6 +301,8 @@ class Server:
         return self._list(request.resource, page, request.query, form)
 
     def _document(self, request: web.BaseRequest, target: Target) -> web.Response:
+        if request.method not in ("GET", "HEAD", "OPTIONS"):
+            raise _NO_METHOD
         path = target.path.rstrip("/") or "/"
         if path in _HEALTH or path.startswith(tuple(f"{name}/" for name in _HEALTH)):
             return web.Response(text="ok")
@@ -311,6 +313,10 @@ class Server:
         else:
             document = self._discovery(request, path)
         if document is None:
+            parts = [part for part in path.split("/") if part]
+            groups = {resource.group for resource in self.handlers.writes.register if resource.strategy.typed}
+            if len(parts) > 1 and (parts[0] == "api" or (parts[0] == "apis" and parts[1] in groups)):
+                raise _NO_ROUTE
             return web.Response(status=404, text=_NO_PATH)
         body, content_type = document
         return web.Response(body=encode(body), headers={"Content-Type": content_type})

@@ -6,11 +6,10 @@ Follows pkg/apis/core/v1/defaults.go, pkg/registry/core/service and pkg/apis/cor
 from __future__ import annotations
 
 import ipaddress
-import re
 from typing import TYPE_CHECKING, Final
 
 from moduledeploy.devcluster.errors import DUPLICATE, FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRED, FieldError
-from moduledeploy.devcluster.names import label_problem
+from moduledeploy.devcluster.names import label_problem, port_name_problem, qualified_name_problem, subdomain_problem
 from moduledeploy.devcluster.objectmeta import label_problems
 
 if TYPE_CHECKING:
@@ -23,7 +22,11 @@ _RESERVED: Final = 16  # low addresses are left to well-known Services
 _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 _MAX_PORT: Final = 65535
-_PORT_NAME: Final = re.compile(r"(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LONGEST_AFFINITY_S: Final = 86400
+_WORDS: Final = {
+    "internalTrafficPolicy": ("Cluster", "Local"),
+    "trafficDistribution": ("PreferClose", "PreferSameNode", "PreferSameZone"),
+}
 _NODE_PORTS: Final = range(30000, 32768)
 
 
@@ -97,13 +100,85 @@ def service_problems(obj: Object) -> list[FieldError]:
     if spec["sessionAffinity"] not in ("ClientIP", "None"):
         problems.append(_unsupported("spec.sessionAffinity", spec["sessionAffinity"], ("ClientIP", "None")))
     problems += label_problems(spec.get("selector") or {}, "spec.selector")
-    problems += _port_problems(ports)
+    problems += _port_problems(ports) + _address_problems(spec) + _type_problems(spec)
     if spec["type"] == "ClusterIP":
         problems += [
             FieldError(FORBIDDEN, f"spec.ports[{index}].nodePort", None, "may not be used when `type` is 'ClusterIP'")
             for index, port in enumerate(ports)
             if port.get("nodePort")
         ]
+    return problems
+
+
+def new_service_problems(obj: Object) -> list[FieldError]:
+    """An address asked for is one that Services get."""
+    address = obj["spec"].get("clusterIP", "")
+    if address in ("", "None") or not _is_address(address) or ipaddress.ip_address(address) in _NETWORK:
+        return []
+    detail = "failed to allocate IP: the provided IP is not in the valid range"
+    return [FieldError(INVALID, "spec.clusterIPs", [address], detail)]
+
+
+def _address_problems(spec: Object) -> list[FieldError]:
+    problems = []
+    address = spec.get("clusterIP", "")
+    if address == "None" and spec["type"] not in ("ClusterIP", "ExternalName"):
+        detail = "may not be set to 'None' for LoadBalancer and NodePort services"
+        problems.append(FieldError(INVALID, "spec.clusterIPs[0]", address, detail))
+    elif address not in ("", "None") and not _is_address(address):
+        problems.append(FieldError(INVALID, "spec.clusterIPs[0]", address, "must be a valid IP address"))
+    problems += [
+        FieldError(INVALID, f"spec.externalIPs[{index}]", value, "must be a valid IP address")
+        for index, value in enumerate(spec.get("externalIPs") or [])
+        if not _is_address(value)
+    ]
+    problems += [
+        _unsupported(f"spec.ipFamilies[{index}]", family, ("IPv4", "IPv6"))
+        for index, family in enumerate(spec.get("ipFamilies") or [])
+        if family not in ("IPv4", "IPv6")
+    ]
+    if spec.get("ipFamilyPolicy") == "RequireDualStack" and address != "None":
+        detail = "this cluster is not configured for dual-stack services"
+        problems.append(FieldError(INVALID, "spec.ipFamilyPolicy", "RequireDualStack", detail))
+    return problems
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _type_problems(spec: Object) -> list[FieldError]:
+    """What goes only with some types of Services, and words that mean nothing."""
+    problems = []
+    kind = spec["type"]
+    if kind == "ExternalName" and (problem := subdomain_problem(spec.get("externalName", "").rstrip(".") or "a")):
+        problems.append(FieldError(INVALID, "spec.externalName", spec["externalName"], problem))
+    for field, allowed in _WORDS.items():
+        if spec.get(field) is not None and spec[field] not in allowed:
+            problems.append(_unsupported(f"spec.{field}", spec[field], allowed))
+    if spec.get("externalTrafficPolicy") and kind == "ClusterIP" and not spec.get("externalIPs"):
+        detail = "may only be set for externally-accessible services"
+        problems.append(FieldError(INVALID, "spec.externalTrafficPolicy", spec["externalTrafficPolicy"], detail))
+    if spec.get("loadBalancerClass") and kind != "LoadBalancer":
+        problems.append(
+            FieldError(FORBIDDEN, "spec.loadBalancerClass", None, "may only be used when `type` is 'LoadBalancer'")
+        )
+    if spec.get("healthCheckNodePort") and not (
+        kind == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+    ):
+        detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        problems.append(FieldError(INVALID, "spec.healthCheckNodePort", spec["healthCheckNodePort"], detail))
+    timeout = ((spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}).get("timeoutSeconds")
+    if spec["sessionAffinity"] == "ClientIP" and timeout is not None and not 0 < timeout <= _LONGEST_AFFINITY_S:
+        where = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
+        problems.append(FieldError(INVALID, where, timeout, f"must be between 1 and {_LONGEST_AFFINITY_S}"))
+    for index, port in enumerate(spec.get("ports") or []):
+        if port.get("appProtocol") and (problem := qualified_name_problem(port["appProtocol"])):
+            problems.append(FieldError(INVALID, f"spec.ports[{index}].appProtocol", port["appProtocol"], problem))
     return problems
 
 
@@ -132,9 +207,8 @@ def _port_problems(ports: list[Object]) -> list[FieldError]:
         if port["protocol"] not in _PROTOCOLS:
             problems.append(_unsupported(f"{where}.protocol", port["protocol"], _PROTOCOLS))
         target = port["targetPort"]
-        if isinstance(target, str) and not _PORT_NAME.fullmatch(target):
-            detail = "must be a port's name: at most 15 lower-case letters, digits and single '-', with a letter"
-            problems.append(FieldError(INVALID, f"{where}.targetPort", target, detail))
+        if isinstance(target, str) and (problem := port_name_problem(target)):
+            problems.append(FieldError(INVALID, f"{where}.targetPort", target, problem))
         if isinstance(target, int) and not 0 < target <= _MAX_PORT:
             problems.append(
                 FieldError(INVALID, f"{where}.targetPort", target, "must be between 1 and 65535, inclusive")

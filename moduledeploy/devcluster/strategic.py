@@ -98,7 +98,7 @@ def _undirected(value: Any) -> Any:
     return {
         name: _undirected(item)
         for name, item in value.items()
-        if not (isinstance(item, dict) and _DIRECTIVE in item) and not name.startswith(_SPECIAL)
+        if item is not None and not (isinstance(item, dict) and _DIRECTIVE in item) and not name.startswith(_SPECIAL)
     }
 
 

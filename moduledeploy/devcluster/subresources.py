@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from moduledeploy.devcluster.deletion import DeleteOptions
-from moduledeploy.devcluster.errors import ApiError, FieldError, conflict, invalid, not_found
+from moduledeploy.devcluster.errors import ApiError, FieldError, bad_request, conflict, invalid, not_found
 from moduledeploy.devcluster.selectors import matches_label_selector
 from moduledeploy.devcluster.storage import copy_object
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 def evict(writes: Writes, pods: Resource, key: Key, body: Object, *, dry_run: bool) -> Object:
     """Delete a pod unless a disruption budget is used up (429); answers a Status."""
+    if body.get("kind", "Eviction") != "Eviction":
+        raise bad_request(f"{body['kind']} cannot be handled as an Eviction")
+    name = (body.get("metadata") or {}).get("name", key[1])
+    if name != key[1]:
+        raise bad_request(f"name in URL does not match name in Eviction object: {key[1]} and {name}")
     record = writes.store.get(pods.table, key)
     if record is None:
         raise not_found(pods.plural, pods.group, key[1])

@@ -122,6 +122,10 @@ def deployment_problems(obj: Object) -> list[FieldError]:
         rolling = strategy["rollingUpdate"]
         for field in ("maxUnavailable", "maxSurge"):
             problems += _share_problems(rolling.get(field, 0), f"spec.strategy.rollingUpdate.{field}")
+        most = str(rolling.get("maxUnavailable", ""))
+        if most.endswith("%") and most[:-1].isdigit() and int(most[:-1]) > 100:
+            where = "spec.strategy.rollingUpdate.maxUnavailable"
+            problems.append(FieldError(INVALID, where, most, "must not be greater than 100%"))
         if str(rolling.get("maxUnavailable")) in ("0", "0%") and str(rolling.get("maxSurge")) in ("0", "0%"):
             detail = "may not be 0 when `maxSurge` is 0"
             problems.append(
@@ -152,4 +156,19 @@ def budget_problems(obj: Object) -> list[FieldError]:
     if "minAvailable" in spec and "maxUnavailable" in spec:
         detail = "minAvailable and maxUnavailable cannot be both set"
         return [FieldError(INVALID, "spec", spec, detail)]
-    return []
+    problems = [
+        FieldError(INVALID, f"spec.{field}", spec[field], "must be a number from 0 on or a percentage up to 100%")
+        for field in ("minAvailable", "maxUnavailable")
+        if field in spec and not _is_share(spec[field])
+    ]
+    policy = spec.get("unhealthyPodEvictionPolicy")
+    if policy is not None and policy not in ("AlwaysAllow", "IfHealthyBudget"):
+        detail = 'supported values: "AlwaysAllow", "IfHealthyBudget"'
+        problems.append(FieldError(NOT_SUPPORTED, "spec.unhealthyPodEvictionPolicy", policy, detail))
+    return problems + label_problems((spec.get("selector") or {}).get("matchLabels") or {}, "spec.selector.matchLabels")
+
+
+def _is_share(value: int | str) -> bool:
+    if isinstance(value, int):
+        return value >= 0
+    return value.endswith("%") and value[:-1].isdigit() and int(value[:-1]) <= 100
