@@ -97,7 +97,9 @@ async def _from_kubeconfig(paths: str, context: str | None, clock: Clock) -> Cre
             await loader.load_and_set(configuration)
     except TimeoutError as error:
         raise ConfigError(f"kubeconfig {paths}: its exec plugin gave no answer in {_PLUGIN_TIMEOUT_S:g} s") from error
-    except (ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, KeyError, AssertionError) as error:
+    except (TypeError, KeyError, AttributeError, AssertionError) as error:  # the reader takes its shape for granted
+        raise ConfigError(f"{paths} has not the shape of a kubeconfig: {_one_line(error)}") from error
+    except (ConfigException, OSError, yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"kubeconfig {paths}: {_one_line(error)}") from error
     host = getattr(loader, "host", "")
     if not host:

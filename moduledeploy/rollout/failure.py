@@ -65,10 +65,10 @@ def judge(parent: Parent, release: Release, slots: Slots, now: float) -> Failure
     over = deadline_at(release, parent.spec.progress_deadline_s)
     if failed > strategy.failure_threshold:
         reason = INSTALL_FAILED
-        message = f"{failed} replicas failed permanently and failureThreshold is {strategy.failure_threshold}"
+        message = f"{failed} failed permanently and failureThreshold is {strategy.failure_threshold}"
     elif over is not None and now >= over and not release.batch_done and _fails(slots):
         reason = DEADLINE_EXCEEDED
-        message = f"no progress for {parent.spec.progress_deadline_s} s and {slots.count(Mark.FAILING)} replicas fail"
+        message = f"no progress for {parent.spec.progress_deadline_s} s and {slots.count(Mark.FAILING)} failing"
     else:
         return None
     return Failure(

@@ -52,7 +52,7 @@ def _of_release(before: Release | None, after: Release, *, may_start: bool) -> I
         yield _beginning(before if begun else None, after)
     if after.current_batch > opened:
         size = after.batches[after.current_batch - 1]
-        note = f"batch {after.current_batch} of {len(after.batches)} with {size} replicas of {after.revision}"
+        note = f"batch {after.current_batch} of {len(after.batches)} brings {size} more of {after.revision}"
         yield EventFact(reason="BatchStarted", action=_batch_action(after), note=note)
     yield from _of_batch(None if begun else before, after)
     if after.progress is Progress.COMPLETED and (begun or before is None or before.progress is not Progress.COMPLETED):

@@ -235,8 +235,9 @@ async def test_a_plugin_that_fails_later_leaves_the_token_there_is(tmp_path: Pat
         ("][", "expected"),
         ("apiVersion: v1\nkind: Config\n", "current-context"),
         (json.dumps({"current-context": "x", "contexts": [], "clusters": [], "users": []}), "x"),
-        ("just text", "kubeconfig"),
-        ("", "kubeconfig"),
+        ("just text", "shape of a kubeconfig"),
+        ("- 1", "shape of a kubeconfig"),
+        ("", "shape of a kubeconfig"),
     ],
 )
 async def test_a_broken_kubeconfig_is_one_clear_line(tmp_path: Path, content: str, says: str) -> None:
