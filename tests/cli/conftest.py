@@ -115,26 +115,24 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     found = Cluster(folder / "kubeconfig", folder)
     with ExitStack() as stack:
         config = ("--kubeconfig", str(found.kubeconfig))
-        _start(stack, folder, "moduledeploy", "devcluster", "--port", "0", *config)
+        _start(stack, folder, "devcluster", "--port", "0", *config)
         _wait(lambda: found.kubeconfig.is_file() and "ready" in (folder / "devcluster.log").read_text(), "the server")
         found.kubectl("apply", "-f", str(MANIFESTS / "crd"))
-        _start(stack, folder, "tests.cli.bases", str(found.kubeconfig))
         found.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
         addresses = ("--metrics-address", "127.0.0.1:0", "--health-address", "127.0.0.1:0")
-        _start(stack, folder, "moduledeploy", "run", *config, "--url-schemes", "http,https,file", *addresses)
+        _start(stack, folder, "run", *config, "--url-schemes", "http,https,file", *addresses)
         base = yaml.safe_load((MANIFESTS / "samples" / "base.yaml").read_text())
         base["spec"]["replicas"] = BASES
-        base["spec"]["template"]["spec"]["containers"] = [{"name": "base", "image": "base"}]
         found.apply(base)
         ready = f"--for=jsonpath={{.status.readyReplicas}}={BASES}"
         found.kubectl("wait", ready, "deployment/base", "--timeout=30s")
         yield found
 
 
-def _start(stack: ExitStack, folder: Path, module: str, *words: str) -> None:
-    log: IO[str] = stack.enter_context((folder / f"{module if len(words) == 1 else words[0]}.log").open("w"))
+def _start(stack: ExitStack, folder: Path, *words: str) -> None:
+    log: IO[str] = stack.enter_context((folder / f"{words[0]}.log").open("w"))
     environ = {**os.environ, "PYTHONPATH": str(MANIFESTS.parent)}
-    process = subprocess.Popen([sys.executable, "-m", module, *words], stdout=log, stderr=log, env=environ)
+    process = subprocess.Popen([sys.executable, "-m", "moduledeploy", *words], stdout=log, stderr=log, env=environ)
     stack.callback(_end, process)
 
 
