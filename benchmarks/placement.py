@@ -30,7 +30,7 @@ from moduledeploy.api.spec import SchedulingPolicy
 from moduledeploy.placement import Base, Pool
 
 CAP: Final = 50
-LARGE: Final = 60_000  # placements in all rounds together, where they are short
+LARGE: Final = 30_000  # placements in all rounds together, where they are short
 ROUNDS, MAX_ROUNDS, TARGET_ROUNDS = 3, 30, 7
 SIZES: Final = (100, 1_000, 10_000, 100_000)
 QUICK_SIZES: Final = (100, 10_000)

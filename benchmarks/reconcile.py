@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 INSTALL, DELETE = "install", "delete"
 POLICIES: Final = ("install_then_uninstall", "uninstall_then_install", "scaleup_then_scaledown")
 STEPS: Final = (INSTALL, *POLICIES, DELETE)
-SIZES: Final[dict[Size, tuple[int, ...]]] = {"quick": (100, 300), "full": (1_000, 3_000, 10_000)}
-COUNTED: Final[dict[Size, tuple[int, int]]] = {"quick": (20, 100), "full": (100, 1_000)}
+SIZES: Final[dict[Size, tuple[int, ...]]] = {"quick": (100, 300), "full": (1_000, 10_000)}
+COUNTED: Final[dict[Size, tuple[int, int]]] = {"quick": (20, 100), "full": (100, 400)}
 GROWTH: Final = Target(sign="<=", limit=1.3)
 TURN_S: Final = 0.001  # of the clock in memory
 PATIENCE: Final = 8  # turns of bases that a family waits for
