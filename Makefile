@@ -33,7 +33,7 @@ verify: export MODULEDEPLOY_MACHINE_EXAMPLES = 500
 verify: export MODULEDEPLOY_MACHINE_STEPS = 100
 verify: export MODULEDEPLOY_CLUSTER_EXAMPLES = 200
 verify: export MODULEDEPLOY_CLUSTER_STEPS = 60
-verify: install ## the proof of the engine at full length, about 20 minutes; docs/verification.md has its counts
+verify: install ## the proof of the engine at full length, about 10 minutes; docs/verification.md has its counts
 	$(BIN)/python -m pytest -s --timeout 1800 tests/rollout tests/controllers tests/faults_of_v1
 
 test-arklet: install ## the controller on real bases; needs a JDK 17 and Maven, some minutes, and says so where it can't
