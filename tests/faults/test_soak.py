@@ -216,8 +216,8 @@ def present(scene: Scene) -> dict[str, tuple[str, int]]:
     }
 
 
-@pytest.mark.faults(runs=10)
-async def test_after_any_unrest_everything_is_as_it_was_asked_for(scene: Scene, run: int, is_full: bool) -> None:
+@pytest.mark.faults(runs=10, is_long=True)
+async def test_after_any_unrest_everything_is_as_it_was_asked_for(scene: Scene, run: int) -> None:
     await scene.deploy_bases(BASES, install_delay="0.2", uninstall_delay="0.1")
     labels = {"metadata": {"labels": {f"{GROUP}/max-module-count": str(CAP)}}}
     scene.cluster.api.patch(APPS, "base", labels, namespace=NS)
@@ -226,7 +226,7 @@ async def test_after_any_unrest_everything_is_as_it_was_asked_for(scene: Scene, 
     for name in NAMES:
         await unrest.create(name)
 
-    await unrest.go_on_for(60 if is_full else 15)
+    await unrest.go_on_for(60)
     scene.cluster.api.patch(APPS, "base", {"spec": {"replicas": BASES}}, namespace=NS)
     rest_by = time.monotonic() + 90
     while not (await unrest.are_all_there() and let_pass(scene) and scene.installed() == asked_for(scene)):
