@@ -61,7 +61,7 @@ async def main(url: str, writes: int, watchers: int) -> None:
                     writing.create_task(write(session, names, range(start, writes, _AT_A_TIME)))
             seconds = time.perf_counter() - begun_at
             until = time.perf_counter() + _PATIENCE_S
-            while sum(count[0] for count in counts) < writes * watchers and time.perf_counter() < until:  # noqa: ASYNC110
+            while sum(count[0] for count in counts) < writes * watchers and time.perf_counter() < until:  # noqa: ASYNC110  # an Event would be work for the watchers
                 await asyncio.sleep(0.05)
             for task in following:
                 task.cancel()

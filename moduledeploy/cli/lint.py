@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from rich.text import Text
+
+from moduledeploy.cli.access.console import emit, say
 from moduledeploy.cli.access.exits import Exit
+from moduledeploy.cli.pictures.documents import documents
 from moduledeploy.cli.pictures.lint import Finding, Level, lint_object
 from moduledeploy.cli.pictures.lint_v1 import changes_from_v1
 from moduledeploy.cli.pictures.words import ACTIVE, BAD, WAITS
@@ -27,11 +31,6 @@ def lint(filenames: Sequence[str], *, from_v1: bool, output: str) -> int:
 
 
 def _show(found: list[Finding], objects: int, output: str) -> None:
-    from rich.text import Text  # noqa: PLC0415  # the check itself needs no terminal
-
-    from moduledeploy.cli.access.console import emit, say  # noqa: PLC0415  # as above
-    from moduledeploy.cli.pictures.documents import documents  # noqa: PLC0415  # as above
-
     if output != "text":
         emit(documents("Finding", found), output)
         return

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from moduledeploy.api import names
 from moduledeploy.arklet.outcomes import FailureClass, Refused
@@ -24,13 +22,10 @@ from moduledeploy.kube.errors import Conflict, ServerError, Unreachable
 from moduledeploy.kube.resources import ObjectKey
 from tests.controllers.cluster_rules import ClusterRules, check_clean, check_reached
 from tests.controllers.world import World, module
+from tests.lives import live
 
 EXAMPLES = int(os.environ.get("MODULEDEPLOY_CLUSTER_EXAMPLES", "25"))
 STEPS = int(os.environ.get("MODULEDEPLOY_CLUSTER_STEPS", "40"))
-SEED = int(os.environ.get("MODULEDEPLOY_MACHINE_SEED") or secrets.randbelow(1 << 32))
-PHASES = (
-    tuple(Phase) if os.environ.get("MODULEDEPLOY_MACHINE_SHRINK") else (Phase.explicit, Phase.reuse, Phase.generate)
-)
 SERVICE = {"enableModuleService": True, "port": 8080, "targetPort": 8080}
 ANOTHER_PORT = {**SERVICE, "port": 9090}
 POLICIES = ("install_then_uninstall", "uninstall_then_install", "scaleup_then_scaledown")
@@ -378,14 +373,4 @@ class ClusterMachine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(1800)
 def test_every_family_gets_what_it_asks_for_and_leaves_nothing_behind() -> None:
-    print(f"MODULEDEPLOY_MACHINE_SEED={SEED}")  # noqa: T201  # pytest shows it when the test fails, and with -s
-    lengths = settings(
-        max_examples=EXAMPLES,
-        phases=PHASES,
-        stateful_step_count=STEPS,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        print_blob=True,
-    )
-
-    seed(SEED)(get_state_machine_test(ClusterMachine, settings=lengths))()
+    live(ClusterMachine, examples=EXAMPLES, steps=STEPS)

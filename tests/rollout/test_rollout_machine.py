@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
-    get_state_machine_test,
     initialize,
     invariant,
     precondition,
@@ -18,17 +15,13 @@ from hypothesis.stateful import (
 )
 
 from moduledeploy.api.status import Progress
+from tests.lives import live
 from tests.rollout.rules import Rules
 from tests.rollout.world import World
 
 POLICIES = ("install_then_uninstall", "uninstall_then_install", "scaleup_then_scaledown")
 SERVICE = {"enableModuleService": True, "port": 8080, "targetPort": 8080}
 EXAMPLES = int(os.environ.get("MODULEDEPLOY_MACHINE_EXAMPLES", "60"))
-SEED = int(os.environ.get("MODULEDEPLOY_MACHINE_SEED") or secrets.randbelow(1 << 32))
-# Shrinking a failure takes minutes: it is asked for when there is one to look at.
-PHASES = (
-    tuple(Phase) if os.environ.get("MODULEDEPLOY_MACHINE_SHRINK") else (Phase.explicit, Phase.reuse, Phase.generate)
-)
 STEPS = int(os.environ.get("MODULEDEPLOY_MACHINE_STEPS", "40"))
 
 
@@ -214,14 +207,4 @@ class RolloutMachine(RuleBasedStateMachine):
 
 
 def test_safety_at_every_step_and_the_goal_in_the_end() -> None:
-    print(f"MODULEDEPLOY_MACHINE_SEED={SEED}")  # noqa: T201  # pytest shows it when the test fails, and with -s
-    lengths = settings(
-        max_examples=EXAMPLES,
-        phases=PHASES,
-        stateful_step_count=STEPS,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        print_blob=True,
-    )
-
-    seed(SEED)(get_state_machine_test(RolloutMachine, settings=lengths))()
+    live(RolloutMachine, examples=EXAMPLES, steps=STEPS)

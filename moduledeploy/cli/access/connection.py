@@ -148,7 +148,7 @@ async def connect(access: Access) -> AsyncIterator[Connection]:
     """The cluster that the flags name, for commands that `run` runs. Raises CliError and ConfigError."""
     import_config_only()
     from moduledeploy.kube.config import load_credentials  # noqa: PLC0415  # after the lean import of what it imports
-    from moduledeploy.kube.transport import Transport  # noqa: PLC0415  # commands without a cluster don't pay for HTTP
+    from moduledeploy.kube.transport import Transport  # noqa: PLC0415  # what reads a snapshot doesn't pay for HTTP
 
     credentials = await load_credentials(kubeconfig=access.kubeconfig, context=access.context)
     agent = f"{FIELD_MANAGER}/{__version__}"
@@ -184,7 +184,7 @@ def run_change(access: Access, attempt: Callable[[Connection], Awaitable[int]]) 
 def run(command: Callable[[], Awaitable[int]]) -> int:
     """Run a command; every error that is expected to happen becomes a CliError."""
     import_config_only()
-    from moduledeploy.runtime.log import configure_logging  # noqa: PLC0415  # --help doesn't pay for it
+    from moduledeploy.runtime.log import configure_logging  # noqa: PLC0415  # after the lean import of structlog
 
     configure_logging(level="error")
     try:
