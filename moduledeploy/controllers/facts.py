@@ -185,7 +185,6 @@ def revision(replica_set: ModuleReplicaSet) -> Revision:
         template=spec.template,
         replicas=spec.replicas,
         created_at=created_at(meta),
-        is_terminating=meta.is_terminating,
     )
 
 

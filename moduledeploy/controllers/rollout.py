@@ -206,6 +206,7 @@ class RolloutController:
             base_deployment=_base_deployment(deployment),
             orphans=self._orphans(key, revisions),
             taken=_Names(self.cluster.stores.replica_sets, key.namespace),
+            letting_go=self._letting_go(key),
             services=self._services(key, meta.uid, spec.template.module.name),
             conflict=None if winner in (None, key) else self._conflict(spec, winner),
             refusal=self._refusal(spec.template.module.url),
@@ -219,11 +220,16 @@ class RolloutController:
         modules = [
             AdoptModule(name=module.metadata.name, version=module.metadata.resourceVersion, replica_set=revision.name)
             for revision in revisions.values()
-            if not revision.is_terminating
             for module in stores.modules.by_index("orphan", str(ObjectKey(key.namespace, revision.name)))
             if module.spec.module == revision.template.module
         ]
         return (*map(AdoptRevision, sorted(found)), *sorted(modules, key=lambda action: action.name))
+
+    def _letting_go(self, key: FamilyKey) -> frozenset[str]:
+        """Names of ModuleReplicaSets from which the garbage collector takes their Modules before they go."""
+        named = self.cluster.stores.replica_sets.by_index("deployment", str(ObjectKey(key.namespace, key.name)))
+        going = (item.metadata for item in named if item.metadata.is_terminating)
+        return frozenset(meta.name for meta in going if names.ORPHAN_FINALIZER in meta.finalizers)
 
     def _services(self, key: FamilyKey, uid: str, module_name: str) -> Mapping[str, ServiceFacts]:
         """Services that the family owns, and that of its module's name."""

@@ -17,7 +17,7 @@ INSTALL_FAILED = "InstallFailed"
 DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 
 
-def drained_at(slots: Slots, drain_s: int) -> float:
+def find_drained_at(slots: Slots, drain_s: int) -> float:
     """When the last version that drains now has drained; 0 where none does."""
     began = [
         module.draining_since
@@ -28,14 +28,14 @@ def drained_at(slots: Slots, drain_s: int) -> float:
     return max(began, default=-drain_s) + drain_s
 
 
-def run_clock(release: Release, slots: Slots, now: float, *, drain_s: int) -> Release:
+def run_clock(release: Release, slots: Slots, now: float, *, drained_at: float) -> Release:
     """The release with its deadline's clock at `now`.
 
     Only a new high-water mark of updated and available replicas is progress: a crash loop that reaches an old level again
-    is none. The clock stands still unless the rollout is executing, and while a replica drains.
+    is none. The clock stands still unless the rollout is executing, and until what drains has drained (`drained_at`).
     """
     clock = release.deadline
-    if release.progress in (Progress.EXECUTING, Progress.INIT) and drained_at(slots, drain_s) <= now:
+    if release.progress in (Progress.EXECUTING, Progress.INIT) and drained_at <= now:
         if clock.held_at is not None:
             clock = attrs.evolve(clock, progressed_at=clock.progressed_at + now - clock.held_at, held_at=None)
     elif clock.held_at is None:

@@ -17,7 +17,7 @@ from moduledeploy.api.spec import OnFailure, UpgradePolicy
 from moduledeploy.api.status import DeploymentStatus, Progress, Release, ReleaseKind
 from moduledeploy.rollout import actions
 from moduledeploy.rollout.budget import Budget, resolve_max_unavailable
-from moduledeploy.rollout.failure import deadline_at, drained_at, judge, run_clock
+from moduledeploy.rollout.failure import deadline_at, find_drained_at, judge, run_clock
 from moduledeploy.rollout.gate import Gate, GateWrite, give_up, read_gate, token
 from moduledeploy.rollout.moves import Aim, Moves
 from moduledeploy.rollout.release import allowed, batch_key, complete, is_batch_done, is_complete, next_release
@@ -78,9 +78,14 @@ def find_revision(view: View) -> Revision | None:
 
 
 def _plan_revision(view: View, now: float) -> Plan:
-    """Make the ModuleReplicaSet of a new template; where its name is taken by another template, count one collision up."""
+    """Make the ModuleReplicaSet of a new template; where its name is taken by another template, count one collision up.
+
+    One that is being deleted without its Modules is made again under its name, by which they are taken over.
+    """
     parent, status = view.parent, view.parent.status
     name = f"{parent.name}-{revision_hash(parent.spec.template, status.collision_count)}"
+    if name in view.letting_go:
+        return Plan(status=status)
     if name in view.revisions or name in view.taken:
         return Plan(status=attrs.evolve(status, collision_count=status.collision_count + 1), wake_at=now)
     number = max((revision.number for revision in view.revisions.values()), default=0) + 1
@@ -218,8 +223,8 @@ class _Pass:
         moves.choose()
         if is_complete(release, slots, desired=view.desired) and not moves.chosen and aimed is self.target:
             release = complete(release, view.desired, self.now)
-        drain_s = parent.spec.strategy.drain_s
-        release = run_clock(self._with_progress(release, gate), slots, self.now, drain_s=drain_s)
+        drained_at = find_drained_at(slots, parent.spec.strategy.drain_s)
+        release = run_clock(self._with_progress(release, gate), slots, self.now, drained_at=drained_at)
         findings = Findings(
             release=release,
             limit=limit,
@@ -228,6 +233,7 @@ class _Pass:
             unplaced=moves.unplaced,
             blocked=moves.blocked,
             is_own_pause=gate.is_waiting,
+            drained_at=drained_at,
         )
         status = report(view, findings, self.now)
         return Plan(
@@ -240,7 +246,7 @@ class _Pass:
             status=status,
             status_first=_decides(parent.status.release, release),
             events=transitions(parent, status),
-            wake_at=self._wake_at(release),
+            wake_at=self._wake_at(release, drained_at),
             lacks_base=bool(moves.unplaced) or parent.spec.is_peer,
         )
 
@@ -338,11 +344,10 @@ class _Pass:
         for revision in unused[self.view.parent.spec.revision_history_limit :]:
             yield actions.DeleteRevision(revision.name, revision.uid)
 
-    def _wake_at(self, release: Release) -> float | None:
-        spec, slots = self.view.parent.spec, self.view.slots
-        moments = [slots.next_change_at, release.gray_until, drained_at(slots, spec.strategy.drain_s)]
+    def _wake_at(self, release: Release, drained_at: float) -> float | None:
+        moments = [self.view.slots.next_change_at, release.gray_until, drained_at]
         if release.progress is not Progress.COMPLETED:
-            moments.append(deadline_at(release, spec.progress_deadline_s))
+            moments.append(deadline_at(release, self.view.parent.spec.progress_deadline_s))
         return min((moment for moment in moments if moment is not None and moment > self.now), default=None)
 
 

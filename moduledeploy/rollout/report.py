@@ -11,7 +11,7 @@ from moduledeploy.api.spec import OnFailure
 from moduledeploy.api.status import Condition, Counts, DeploymentStatus, Progress, Release, ReleaseKind
 from moduledeploy.api.times import encode_time
 from moduledeploy.rollout.converge import UNINSTALL_FAILED, UNREACHABLE
-from moduledeploy.rollout.failure import DEADLINE_EXCEEDED, deadline_at, drained_at, first_failure, next_try
+from moduledeploy.rollout.failure import DEADLINE_EXCEEDED, deadline_at, first_failure, next_try
 from moduledeploy.rollout.slots import Mark, Slots
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class Findings:
     """What a pass found out that status tells.
 
     limit: resolved maxUnavailable; awaits: what the next batch waits for; unplaced: why replicas have no base;
-    blocked: how many replacements the budget doesn't bear now; is_own_pause: spec.pause is the controller's.
+    blocked: how many replacements the budget doesn't bear now; is_own_pause: spec.pause is the controller's;
+    drained_at: when the last version that drains now has drained, 0 where none does.
     """
 
     release: Release | None
@@ -41,6 +42,7 @@ class Findings:
     unplaced: str = ""
     blocked: int = 0
     is_own_pause: bool = False
+    drained_at: float = 0.0
     is_terminating: bool = False
 
 
@@ -240,9 +242,8 @@ def _notes(view: View, findings: Findings, now: float) -> list[str]:
         )
     if findings.unplaced:
         notes.append(f"waiting for a base that can take more: {findings.unplaced}")
-    drained = drained_at(slots, view.parent.spec.strategy.drain_s)
-    if drained > now:
-        notes.append(f"{slots.count(Mark.DRAINING)} drain until {encode_time(drained)}")
+    if findings.drained_at > now:
+        notes.append(f"{slots.count(Mark.DRAINING)} drain until {encode_time(findings.drained_at)}")
     leaving = slots.count(Mark.LEAVING)
     if leaving:
         notes.append(f"{leaving} are being uninstalled")

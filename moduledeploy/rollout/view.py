@@ -61,7 +61,6 @@ class Revision:
     template: Template
     replicas: int
     created_at: float
-    is_terminating: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -102,7 +101,8 @@ class Parent:
 class View:
     """All that one pass reads.
 
-    revisions: those that the parent controls and nobody deletes; taken: names that no new revision can have.
+    revisions: those that the parent controls and nobody deletes; taken: names that no new revision can have; letting_go: names of
+        the parent's that are about to go and leave their Modules behind.
     conflict: the older family for the same module name on the same base Deployment, as text, if there is one.
     orphans: what was left behind without an owner and is this family's by name.
     services: Services by name, those that the family owns and that of its module's name.
@@ -115,6 +115,7 @@ class View:
     base_deployment: BaseDeployment | None
     orphans: tuple[AdoptModule | AdoptRevision, ...] = ()
     taken: Container[str] = ()
+    letting_go: Container[str] = ()
     services: Mapping[str, ServiceFacts] = attrs.field(factory=dict)
     conflict: str | None = None
     refusal: str | None = None

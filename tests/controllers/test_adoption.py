@@ -28,8 +28,13 @@ async def test_modules_of_a_revision_deleted_without_them_come_back_under_the_ne
     before = [module["metadata"]["uid"] for module in world.modules()]
     revision = world.api.list(resources.MODULE_REPLICA_SETS)[0]["metadata"]["name"]
 
+    # As propagationPolicy Orphan goes: a finalizer holds the object until the collector has taken it from its dependents.
+    world.patch(resources.MODULE_REPLICA_SETS, revision, {"metadata": {"finalizers": ["orphan"]}})
     world.api.delete(resources.MODULE_REPLICA_SETS, ObjectKey("default", revision))
+    await world.rest()
     orphan(world, resources.MODULES)
+    await world.rest()
+    world.patch(resources.MODULE_REPLICA_SETS, revision, {"metadata": {"finalizers": None}})
     await world.rest()
 
     (made,) = world.api.list(resources.MODULE_REPLICA_SETS)
