@@ -26,6 +26,15 @@ def loaded(code: str) -> set[str]:
     return set(done.stdout.splitlines())
 
 
+def generated(modules: set[str]) -> set[str]:
+    """The models and API groups of the client library among them."""
+    return {
+        name
+        for name in modules
+        if name.startswith(("kubernetes_asyncio.client.models", "kubernetes_asyncio.client.api"))
+    }
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -51,11 +60,22 @@ def test_no_command_loads_the_generated_models(tmp_path: Path) -> None:
 
     assert "kubernetes_asyncio.config.kube_config" in modules
     assert not modules & {"prometheus_client", "urllib3.util"}
-    assert not {
-        name
-        for name in modules
-        if name.startswith(("kubernetes_asyncio.client.models", "kubernetes_asyncio.client.api"))
-    }
+    assert generated(modules) == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["devarklet", "--address", "none"],
+        ["devcluster", "--attach", "none", "--kubeconfig", "none"],
+        ["devbases", "--kubeconfig", "none"],
+    ],
+)
+def test_no_server_for_development_loads_the_generated_models(words: list[str]) -> None:
+    modules = loaded(f"from moduledeploy.cli import main\nassert main({words!r}) == 2")
+
+    assert "kubernetes_asyncio.config.kube_config" in modules
+    assert generated(modules) == set()
 
 
 KUBECONFIG = """
