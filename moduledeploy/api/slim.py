@@ -21,7 +21,7 @@ _Items = tuple[tuple[str, str], ...]
 # Templates, owners and sets of labels there are at a time; a table that has grown beyond holds mostly what is gone.
 _MOST_SHARED: Final = 8192
 _NO_SPEC: Final = PodSpec()
-_MODULE_LABELS: Final = frozenset({names.DEPLOYMENT_LABEL, names.REVISION_LABEL})
+_MODULE_LABELS: Final = frozenset({names.DEPLOYMENT_LABEL, names.REPLICA_SET_LABEL, names.REVISION_LABEL})
 _MODULE_ANNOTATIONS: Final = frozenset(
     {names.BATCH_ANNOTATION, names.UNINSTALL_FIRST_ANNOTATION, names.FORCE_DELETE_ANNOTATION}
 )

@@ -73,7 +73,8 @@ def test_what_nobody_asks_for_is_gone() -> None:
 
 
 def module(number: int, **status: object) -> Module:
-    labels = {names.DEPLOYMENT_LABEL: "orders", names.REVISION_LABEL: "2", names.BASE_NAME_LABEL: f"base-{number}"}
+    kept = {names.DEPLOYMENT_LABEL: "orders", names.REPLICA_SET_LABEL: "rs", names.REVISION_LABEL: "2"}
+    labels = {**kept, names.BASE_NAME_LABEL: f"base-{number}"}
     annotations = {names.BATCH_ANNOTATION: "1/2", names.FORCE_DELETE_ANNOTATION: "true", "note": f"number {number}"}
     return Module(
         Metadata(
@@ -99,7 +100,11 @@ def test_a_slim_module_is_the_whole_one_but_for_foreign_labels_and_annotations()
         whole.metadata, filter=lambda field, _: field.name not in texts
     )
     assert (slim.spec, slim.status) == (whole.spec, whole.status)
-    assert slim.metadata.labels == {names.DEPLOYMENT_LABEL: "orders", names.REVISION_LABEL: "2"}
+    assert slim.metadata.labels == {
+        names.DEPLOYMENT_LABEL: "orders",
+        names.REPLICA_SET_LABEL: "rs",
+        names.REVISION_LABEL: "2",
+    }
     assert slim.metadata.annotations == {names.BATCH_ANNOTATION: "1/2", names.FORCE_DELETE_ANNOTATION: "true"}
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from moduledeploy.api.cluster import Deployment, EndpointSlice, Pod, ReplicaSet, Service
 from moduledeploy.api.kinds import Module, ModuleDeployment, ModuleReplicaSet
+from moduledeploy.api.slim import Slimming
 from moduledeploy.controllers import cluster as views
 from moduledeploy.controllers import resources
 from moduledeploy.controllers.audit import AuditSchedule
@@ -27,7 +28,7 @@ from moduledeploy.kube.store import Store
 from moduledeploy.kube.worker import RequeueAfter
 from moduledeploy.runtime.metrics import Metrics
 from tests.clock import ManualClock
-from tests.controllers.memory_api import Event, InMemoryWriter, MemoryApi
+from tests.controllers.memory_api import Body, Event, InMemoryWriter, MemoryApi
 from tests.controllers.memory_arklet import MemoryArklet
 
 TYPES: dict[Resource, type[Any]] = {
@@ -123,6 +124,7 @@ class Process:
     base: BaseController = attrs.field(init=False)
     held: set[Resource] = attrs.field(factory=set)
     _read: dict[Resource, int] = attrs.field(factory=dict)
+    _slimming: Slimming = attrs.field(factory=Slimming, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.queue = Queue(self.clock)
@@ -200,13 +202,20 @@ class Process:
     def _list(self, resource: Resource) -> None:
         for body in self.api.list(resource):
             key = ObjectKey(body["metadata"]["namespace"], body["metadata"]["name"])
-            self._change(resource, key, msgspec.convert(body, TYPES[resource]))
+            self._change(resource, key, self._kept(resource, body))
         self._read[resource] = len(self.api.history)
         self.stores[resource].advance(str(self.api.version))
 
     def _apply(self, event: Event) -> None:
-        new = None if event.new is None else msgspec.convert(event.new, TYPES[event.resource])
+        new = None if event.new is None else self._kept(event.resource, event.new)
         self._change(event.resource, event.key, new)
+
+    def _kept(self, resource: Resource, body: Body) -> Any:
+        """What the caches of a process keep of it, so that whatever a controller reads is proven to be there."""
+        made = msgspec.json.decode(msgspec.json.encode(body), type=TYPES[resource])
+        if resource == resources.PODS:
+            return self._slimming.pod(made)
+        return self._slimming.module(made) if resource == resources.MODULES else made
 
     def _change(self, resource: Resource, key: ObjectKey, new: Any) -> None:
         store = self.stores[resource]
