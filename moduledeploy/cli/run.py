@@ -9,6 +9,7 @@ import attrs
 
 from moduledeploy.app import Settings, run
 from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.controllers.failures import first_error
 from moduledeploy.controllers.preflight import StartError
 from moduledeploy.kube.config import ConfigError, is_in_cluster
 from moduledeploy.kube.errors import KubeError
@@ -31,10 +32,10 @@ def run_controller(settings: Settings, *, leader_election: bool | None, log_leve
     except (StartError, KubeError) as error:
         raise CliError(str(error)) from error
     except BaseExceptionGroup as group:
-        told = next((cause for cause in _leaves(group) if isinstance(cause, StartError | KubeError | EndedEarly)), None)
-        if told is None:
+        expected, _ = group.split((StartError, KubeError, EndedEarly))
+        if expected is None:
             raise
-        raise CliError(str(told)) from group
+        raise CliError(str(first_error(expected))) from group
     return 0
 
 
@@ -43,10 +44,3 @@ def _elects(settings: Settings, asked: bool | None) -> bool:
     if asked is not None:
         return asked
     return settings.kubeconfig is None and is_in_cluster()
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
-    return found

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def first_error(failed: ExceptionGroup[Exception]) -> Exception:
-    """One error that stands for all of a group's: workers react to its class."""
+    """One error that stands for all of a group's: who catches it reacts to its class."""
     error: Exception = failed
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]

@@ -17,6 +17,7 @@ from moduledeploy.api.fields import DecodeError
 from moduledeploy.cli.access.exits import CliError, Exit, Unread
 from moduledeploy.cli.access.lean import import_config_only
 from moduledeploy.cli.access.unmeasured import Unmeasured
+from moduledeploy.controllers.failures import first_error
 from moduledeploy.kube.errors import ApiError, Conflict, Forbidden, KubeError, NotFound, Unauthorized, Unreachable
 from moduledeploy.kube.resources import MERGE_PATCH, Resource
 
@@ -192,9 +193,10 @@ def run(command: Callable[[], Awaitable[int]]) -> int:
     except (CliError, DecodeError, KubeError) as error:
         raise _told(error) from error
     except BaseExceptionGroup as group:
-        cause = _cause(group)
-        if cause is None:
+        expected, _ = group.split((CliError, DecodeError, KubeError, Unread))
+        if expected is None:
             raise
+        cause = first_error(expected)
         raise (cause if isinstance(cause, Unread) else _told(cause)) from group
 
 
@@ -207,11 +209,3 @@ def _told(error: Exception) -> CliError:
         case KubeError():  # ConfigError among them
             return CliError(str(error), Exit.USAGE)
     return CliError(str(error))
-
-
-def _cause(group: BaseExceptionGroup[BaseException]) -> Exception | None:
-    for error in group.exceptions:
-        found = _cause(error) if isinstance(error, BaseExceptionGroup) else error
-        if isinstance(found, CliError | KubeError | DecodeError | Unread):
-            return found
-    return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.controllers.failures import first_error
 from moduledeploy.kube.config import ConfigError
 from moduledeploy.kube.errors import KubeError
 
@@ -24,19 +25,14 @@ def run_until_stopped(serve: Callable[[], Awaitable[None]]) -> int:
         expected, _ = group.split((KubeError, OSError))
         if expected is None:
             raise
-        raise _told(_first(expected)) from group
+        raise _told(first_error(expected)) from group
     return 0
 
 
-def _told(error: BaseException) -> CliError:
+def _told(error: Exception) -> CliError:
     if isinstance(error, ConfigError | ValueError):
         return CliError(str(error), Exit.USAGE)
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return CliError(f"{where}{error.strerror}")
     return CliError(str(error))
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
