@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -30,6 +31,7 @@ from moduledeploy.devcluster.errors import (
 from moduledeploy.devcluster.gotypes import Reading, Type
 from moduledeploy.devcluster.kinds import TYPES
 from moduledeploy.devcluster.patches import json_patch, merge_patch, unknown_fields
+from moduledeploy.devcluster.rbac import RBAC_GROUP
 from moduledeploy.devcluster.requests import APPLY_TYPE
 from moduledeploy.devcluster.strategic import strategic_patch
 from moduledeploy.devcluster.views import view
@@ -116,12 +118,11 @@ class Handlers:
 
     def create(self, request: Request) -> Answer:
         """A new object, or an action on a subresource."""
-        body, options = self._read(request, request.write_options("CreateOptions"))
+        body, options = self._read(request, self._options(request, "CreateOptions"))
         resource, part = request.resource, request.target.subresource
         if resource.verbs == ("create",):
             decoded, _ = self.writes.decode(resource, body, options)
             return Answer(body=reviews.answer(resource, decoded, request.user, self.authorizer, self.tokens), code=201)
-        self._check_escalation(request, body)
         match part:
             case "":
                 outcome = self.writes.create_outcome(resource, request.target.namespace, body, options)
@@ -139,7 +140,7 @@ class Handlers:
 
     def update(self, request: Request) -> Answer:
         """Replace the object, its status or its scale."""
-        body, options = self._read(request, request.write_options("UpdateOptions"))
+        body, options = self._read(request, self._options(request, "UpdateOptions"))
         resource, key = request.resource, request.key
         match request.target.subresource:
             case "scale":
@@ -147,14 +148,13 @@ class Handlers:
             case "finalize":
                 return Answer(body=subresources.finalize(self.writes, resource, key[1], body, options))
         self._check_part(request, ("", "status"))
-        self._check_escalation(request, body)
         return self._shown(request, self.writes.replace(resource, key, body, options))
 
     def patch(self, request: Request) -> Answer:
         """Patch the object, its status or its scale, in any of the four ways."""
         kind = media_type(request.content_type)
         apply = kind == APPLY_TYPE
-        options = request.write_options("PatchOptions", apply=apply)
+        options = self._options(request, "PatchOptions", apply=apply)
         resource, key = request.resource, request.key
         self._check_part(request, ("", "status", "scale"))
         if apply:
@@ -209,9 +209,14 @@ class Handlers:
         body, repeated = read_object(request.body, request.content_type)
         return body, attrs.evolve(options, repeated=tuple(repeated)) if repeated else options
 
-    def _check_escalation(self, request: Request, body: Object) -> None:
-        if request.resource.group == "rbac.authorization.k8s.io":
-            self.authorizer.check_escalation(request.user, request.resource.kind, request.target.namespace, body)
+    def _options(self, request: Request, kind: str, *, apply: bool = False) -> WriteOptions:
+        options = request.write_options(kind, apply=apply)
+        if request.resource.group != RBAC_GROUP:
+            return options
+        judge = functools.partial(
+            self.authorizer.check_escalation, request.user, request.resource.kind, request.target.namespace
+        )
+        return attrs.evolve(options, judge=judge)
 
     def _check_part(self, request: Request, known: tuple[str, ...]) -> None:
         part = request.target.subresource

@@ -5,7 +5,7 @@ Follows plugin/pkg/auth/authorizer/rbac.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from moduledeploy.devcluster.storage import Object, Store
 
-_GROUP = "rbac.authorization.k8s.io"
+RBAC_GROUP: Final = "rbac.authorization.k8s.io"
 
 
 @attrs.frozen(kw_only=True)
@@ -67,11 +67,13 @@ class Authorizer:
             target = (f"{reference.get('kind', '').lower()}s", reference.get("name", ""))
             whole = reference.get("kind") and reference.get("name")
             verb, rules = "bind", self._of(reference, namespace) if whole else []
-        if self.allows(user, Access(verb=verb, group=_GROUP, plural=target[0], namespace=namespace, name=target[1])):
+        if self.allows(
+            user, Access(verb=verb, group=RBAC_GROUP, plural=target[0], namespace=namespace, name=target[1])
+        ):
             return
         if not all(self._covers(user, namespace, rule) for rule in rules):
             why = f'user "{user.name}" is attempting to grant RBAC permissions not currently held'
-            raise forbidden(plural, _GROUP, name, why)
+            raise forbidden(plural, RBAC_GROUP, name, why)
 
     def _covers(self, user: User, namespace: str, rule: Object) -> bool:
         verbs = rule.get("verbs") or []
@@ -88,19 +90,19 @@ class Authorizer:
         """The rules that apply to a user in a namespace, those of ClusterRoleBindings included."""
         if "system:authenticated" in user.groups:
             yield from _EVERYBODY
-        for record in self.store.open(f"clusterrolebindings.{_GROUP}").in_order():
+        for record in self.store.open(f"clusterrolebindings.{RBAC_GROUP}").in_order():
             if _binds(record.obj, user, ""):
                 yield from self._of(record.obj["roleRef"], "")
         if namespace:
-            for record in self.store.open(f"rolebindings.{_GROUP}").in_order(namespace):
+            for record in self.store.open(f"rolebindings.{RBAC_GROUP}").in_order(namespace):
                 if _binds(record.obj, user, namespace):
                     yield from self._of(record.obj["roleRef"], namespace)
 
     def _of(self, ref: Object, namespace: str) -> list[Object]:
         if ref["kind"] == "Role":
-            record = self.store.get(f"roles.{_GROUP}", (namespace, ref["name"]))
+            record = self.store.get(f"roles.{RBAC_GROUP}", (namespace, ref["name"]))
             return list(record.obj.get("rules") or []) if record else []
-        record = self.store.get(f"clusterroles.{_GROUP}", ("", ref["name"]))
+        record = self.store.get(f"clusterroles.{RBAC_GROUP}", ("", ref["name"]))
         if record is None:
             return []
         aggregation = record.obj.get("aggregationRule")
@@ -108,7 +110,7 @@ class Authorizer:
             return list(record.obj.get("rules") or [])
         return [
             rule
-            for other in self.store.open(f"clusterroles.{_GROUP}").in_order()
+            for other in self.store.open(f"clusterroles.{RBAC_GROUP}").in_order()
             if any(
                 matches_label_selector(selector, other.obj["metadata"].get("labels") or {})
                 for selector in aggregation.get("clusterRoleSelectors") or []

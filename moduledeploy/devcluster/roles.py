@@ -5,15 +5,14 @@ Follows pkg/apis/rbac/v1/defaults.go and pkg/apis/rbac/validation.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from moduledeploy.devcluster.errors import INVALID, NOT_SUPPORTED, REQUIRED, FieldError
 from moduledeploy.devcluster.names import subdomain_problem
+from moduledeploy.devcluster.rbac import RBAC_GROUP
 
 if TYPE_CHECKING:
     from moduledeploy.devcluster.storage import Object
-
-_GROUP: Final = "rbac.authorization.k8s.io"
 
 
 def role_problems(obj: Object) -> list[FieldError]:
@@ -49,8 +48,8 @@ def binding_problems(obj: Object) -> list[FieldError]:
     if obj["roleRef"].get("kind") not in kinds:
         detail = "supported values: " + ", ".join(f'"{kind}"' for kind in kinds)
         problems.append(FieldError(NOT_SUPPORTED, "roleRef.kind", obj["roleRef"].get("kind"), detail))
-    if obj["roleRef"].get("apiGroup") != _GROUP:
-        detail = f'supported values: "{_GROUP}"'
+    if obj["roleRef"].get("apiGroup") != RBAC_GROUP:
+        detail = f'supported values: "{RBAC_GROUP}"'
         problems.append(FieldError(NOT_SUPPORTED, "roleRef.apiGroup", obj["roleRef"].get("apiGroup"), detail))
     if not obj["roleRef"].get("name"):
         problems.append(FieldError(REQUIRED, "roleRef.name"))
@@ -59,7 +58,7 @@ def binding_problems(obj: Object) -> list[FieldError]:
         if subject.get("kind") not in ("Group", "ServiceAccount", "User"):
             detail = 'supported values: "Group", "ServiceAccount", "User"'
             problems.append(FieldError(NOT_SUPPORTED, f"{where}.kind", subject.get("kind"), detail))
-        group = _GROUP if subject.get("kind") in ("User", "Group") else ""
+        group = RBAC_GROUP if subject.get("kind") in ("User", "Group") else ""
         if subject.get("apiGroup", "") != group and subject.get("kind") in ("Group", "ServiceAccount", "User"):
             detail = f'supported values: "{group}"'
             problems.append(FieldError(NOT_SUPPORTED, f"{where}.apiGroup", subject["apiGroup"], detail))
@@ -85,7 +84,7 @@ def binding_changes(new: Object, old: Object) -> list[FieldError]:
 
 def default_binding(obj: Object) -> None:
     """The API group of the role and of users and groups."""
-    obj["roleRef"]["apiGroup"] = obj["roleRef"].get("apiGroup") or _GROUP
+    obj["roleRef"]["apiGroup"] = obj["roleRef"].get("apiGroup") or RBAC_GROUP
     for subject in obj.get("subjects") or []:
         if subject.get("kind") in ("User", "Group"):
-            subject.setdefault("apiGroup", _GROUP)
+            subject.setdefault("apiGroup", RBAC_GROUP)

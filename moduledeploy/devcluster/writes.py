@@ -55,6 +55,7 @@ class WriteOptions:
     repeated: tuple[str, ...] = ()  # sentences for fields that stand twice in the body
     keeps_nulls: bool = False  # of an apply: nulls are judged, not dropped
     managed: tuple[Managed, Workflow] | None = None  # of a create by apply, instead of deriving it
+    judge: Callable[[Object], None] | None = None  # refuses an object that this writer may not write
 
 
 @attrs.frozen
@@ -103,7 +104,7 @@ class Writes:
         self._match_namespace(resource, namespace, meta)
         managed = self._creator(resource, obj, options)
         warnings = (*warnings, *resource.strategy.warnings(obj, None))
-        self._admit(resource, obj, None, options.subresource)
+        self._admit(resource, obj, None, options)
         generated = bool(meta.get("generateName")) and not meta.get("name")
         for _ in range(_GENERATED_TRIES):
             if generated:
@@ -229,7 +230,7 @@ class Writes:
         strategy.prepare_update(obj, old, options.subresource)
         if managed is not None:
             obj["metadata"]["managedFields"] = managed
-        self._admit(resource, obj, old, options.subresource)
+        self._admit(resource, obj, old, options)
         problems = objectmeta.validate_changed(obj["metadata"], old["metadata"])
         problems += strategy.validate_update(obj, old, options.subresource)
         if problems:
@@ -267,9 +268,11 @@ class Writes:
             raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
         meta["namespace"] = namespace
 
-    def _admit(self, resource: Resource, obj: Object, old: Object | None, subresource: str) -> None:
+    def _admit(self, resource: Resource, obj: Object, old: Object | None, options: WriteOptions) -> None:
+        if options.judge is not None:
+            options.judge(obj)
         for admit in self.admissions:
-            admit(self, resource, obj, old, subresource)
+            admit(self, resource, obj, old, options.subresource)
 
 
 def _match_version(resource: Resource, body: Object) -> None:
