@@ -198,13 +198,15 @@ class Elector:
             timeout_s = min(timeout_s, max(left_s / 2, min(1.0, left_s), 0.001))
         try:
             with fail_after(self.clock, timeout_s):
-                return await self._try_once()
+                leads = await self._try_once()
         except (ApiError, TimeoutError) as error:
             text = f"no answer within {timeout_s:.1f} s" if isinstance(error, TimeoutError) else str(error)
             if text != self.last_error:
                 _log.warning("lease not acquired or renewed", lease=str(self.lease), error=text)
             self.last_error = text
             return False
+        self.last_error = ""
+        return leads
 
     async def _try_once(self) -> bool:
         lease = self._observed
@@ -294,7 +296,6 @@ class Elector:
     def _lead(self, lease: _Lease, sent_at: float) -> None:
         self._observe(lease)
         self._renewed_at = sent_at
-        self.last_error = ""
         self.gate.open_until(sent_at + self.rules.lease_s, lease.spec.lease_transitions or 0)
 
     def _until_next_try_s(self) -> float:
