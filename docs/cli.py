@@ -69,7 +69,7 @@ EXITS: Final = {
 KEPT: Final = """\
 What was deployed, how it ended, and who confirmed which batch. The controller keeps it in the conditions RolloutStarted and
 RolledOut of each ModuleReplicaSet, `confirm` in an annotation of the ModuleDeployment:"""
-# (what it is for, what is typed); a line that begins with `kubectl` or `#` is carried out and not shown.
+# (what it is for, what is typed): None goes on with the one before, and what is for "" is carried out and not shown.
 SCENES: Final = (
     (
         "What will be refused, what is unwise, and what changes for a manifest of v1:",

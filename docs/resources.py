@@ -17,8 +17,6 @@ Every field, made from `manifests/crd` by `python docs/resources.py`; `kubectl e
 What people write is the ModuleDeployment; the other two kinds are written by the controller, but a ModuleReplicaSet works on its
 own too. What they mean is in [concepts](concepts.md).
 """
-# What every API object has; said once by Kubernetes, not here.
-COMMON: Final = {"apiVersion", "kind", "metadata"}
 LIMITS: Final = (
     ("minimum", "≥ {}"),
     ("maximum", "≤ {}"),
