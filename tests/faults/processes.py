@@ -45,9 +45,9 @@ def kubeconfig(server: str, *, token: str = "", namespace: str = "default") -> d
     }
 
 
-def write_kubeconfig(path: Path, server: str, *, token: str = "") -> Path:
+def write_kubeconfig(path: Path, server: str, *, token: str = "", namespace: str = "default") -> Path:
     """Write such a kubeconfig and return where."""
-    path.write_text(yaml.safe_dump(kubeconfig(server, token=token)))
+    path.write_text(yaml.safe_dump(kubeconfig(server, token=token, namespace=namespace)))
     return path
 
 

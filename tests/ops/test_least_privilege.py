@@ -24,6 +24,7 @@ from moduledeploy.devcluster.bases.choice import is_base
 from moduledeploy.devcluster.bases.local import LocalBases
 from moduledeploy.devcluster.cluster import DevCluster
 from moduledeploy.devcluster.requests import parse_target
+from tests.faults.processes import write_kubeconfig
 from tests.ops.tools import MANIFESTS, kubectl, rendered
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class People:
             found: dict[str, Any] = await answer.json()
             return found
 
-    async def wait_progress(self, name: str, word: str, revision_of: str = "") -> dict[str, Any]:
+    async def wait_progress(self, name: str, word: str) -> dict[str, Any]:
         for _ in range(600):
             found = await self.send("GET", f"{self.group}/moduledeployments/{name}")
             status = found.get("status", {})
@@ -150,24 +151,6 @@ class People:
         await self.send("PATCH", f"{self.group}/moduledeployments/{name}", {"spec": spec})
 
 
-def kubeconfig_of(account_token: str, server: str, namespace: str) -> str:
-    return yaml.safe_dump(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "c", "cluster": {"server": server}}],
-            "users": [{"name": "u", "user": {"token": account_token}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": namespace}}],
-            "current-context": "c",
-        }
-    )
-
-
-def write(file: Path, text: str) -> Path:
-    file.write_text(text)
-    return file
-
-
 async def install(people: People, folder: Path, server: str, overlay: str = "default") -> Path:
     """Everything of an overlay, then a kubeconfig with the service account's own token."""
     made = rendered(MANIFESTS / "overlays" / overlay)
@@ -176,7 +159,7 @@ async def install(people: People, folder: Path, server: str, overlay: str = "def
     path = f"/api/v1/namespaces/{where}/serviceaccounts/moduledeploy/token"
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     token = (await people.send("POST", path, review))["status"]["token"]
-    return write(folder / "controller", kubeconfig_of(token, server, where))
+    return write_kubeconfig(folder / "controller", server, token=token, namespace=where)
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ from moduledeploy.devcluster.bases.choice import is_base
 from moduledeploy.devcluster.bases.local import LocalBases
 from moduledeploy.devcluster.cluster import DevCluster
 from moduledeploy.devcluster.faults import Fault
-from tests.ops.test_least_privilege import People, write
+from tests.ops.test_least_privilege import People
 from tests.ops.test_metrics_guard import CERTS
 from tests.ops.test_monitoring import BOARDS, RULES, expressions
 from tests.ops.tools import MANIFESTS, MONITORING, run, tool
@@ -44,6 +44,11 @@ VARIABLES: Final = {"$__rate_interval": "30s", "$namespace": ".*", "$moduledeplo
 TOO_SLOW: Final = {"ModuleDeployWatchStale", "ModuleDeployQueueLatencyHigh", "ModuleDeployStuckWorker"}
 TOLD_AT_MOST: Final = 5  # ModuleDeployments in the metrics; the last by name is left out
 LEADING: Final = 'leader_election_master_status{name="moduledeploy"}'
+
+
+def write(file: Path, text: str) -> Path:
+    file.write_text(text)
+    return file
 
 
 def free_ports(number: int) -> list[int]:
