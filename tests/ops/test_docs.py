@@ -59,7 +59,9 @@ def test_what_a_page_names_is_there(page: Path) -> None:
 @pages
 def test_what_a_page_says_to_type_can_be_typed(page: Path) -> None:
     text = (ROOT / page).read_text()
-    code = "\n".join([*re.findall(r"```\n(.*?)```", text, flags=re.DOTALL), *re.findall(r"`([^`\n]+)`", text)])
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    shells = (re.sub(r"^\$ ", "", block, flags=re.MULTILINE) for kind, block in blocks if kind in {"", "console"})
+    code = "\n".join([*shells, *re.findall(r"`([^`\n]+)`", text)])
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
 
     assert set(re.findall(r"^make ([a-z-]+)", code, flags=re.MULTILINE)) <= set(targets)
