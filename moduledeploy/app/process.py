@@ -246,7 +246,7 @@ class _Process:
             group.start_soon(stop)
             await elector.acquire()
             group.cancel_scope.cancel()
-        return self.gate is not None and not self._stopping.is_set()
+        return not self._stopping.is_set()
 
     async def _work(self, cluster: views.Cluster, keys: Keys) -> None:
         writer = Writer(transport=self.transport, gate=self.gate)
