@@ -181,9 +181,8 @@ class Scene:
 
     def writes(self) -> int:
         """Changes by controllers that took effect, but for the lease, Events, and questions asked by creating reviews."""
-        others = ("leases", "events")
-        calls = (call for call in self.calls() if call.is_done_write and not call.kind.endswith("reviews"))
-        return sum(1 for call in calls if call.kind not in others)
+        kinds = [call.kind for call in self.calls() if call.is_done_write]
+        return sum(kind not in ("leases", "events") and not kind.endswith("reviews") for kind in kinds)
 
     async def until(self, condition: Callable[[], object], within_s: float) -> float:
         """Wait in real time until it holds; how long that took."""

@@ -29,14 +29,12 @@ async def test_25_our_finalizer_goes_and_nobody_elses_while_others_are_edited(sc
 
     for plural, name in held:
         api.delete(plural, name, namespace=NS)
-    left = list(FOREIGN)
-    while left:
-        left.pop(0)
+    for number in range(len(FOREIGN)):
         for plural, name in held:
             present = api.get(plural, name, NS)["metadata"]["finalizers"]
             # Whatever the controller did meanwhile: those of others are as others left them.
-            assert [one for one in present if one != OURS] == [*FOREIGN[len(FOREIGN) - len(left) - 1 :]]
-            kept = [*([OURS] if OURS in present else []), *left]
+            assert [one for one in present if one != OURS] == FOREIGN[number:]
+            kept = [*([OURS] if OURS in present else []), *FOREIGN[number + 1 :]]
             api.patch(plural, name, {"metadata": {"finalizers": kept}}, namespace=NS)
         await anyio.sleep(0.05)
 

@@ -39,7 +39,6 @@ class Unrest:
 
     scene: Scene
     chance: random.Random
-    kills: int = 0
 
     async def go_on_for(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -136,7 +135,6 @@ class Unrest:
         )
 
     async def kill(self) -> None:
-        self.kills += 1
         leader = self.scene.controllers[-1]
         leader.send(signal.SIGKILL)
         leader.end()
@@ -152,9 +150,9 @@ class Unrest:
     def _delete(self, resource: str, name: str, **options: Any) -> None:
         self.scene.cluster.api.delete(resource, name, namespace=NS, **options)
 
-    def _delete_one_of(self, resource: str, **options: Any) -> None:
+    def _delete_one_of(self, resource: str) -> None:
         if there := self.scene.cluster.api.list(resource, NS):
-            self._delete(resource, self.chance.choice(there)["metadata"]["name"], **options)
+            self._delete(resource, self.chance.choice(there)["metadata"]["name"])
 
 
 _POLICIES: Final = ("install_then_uninstall", "uninstall_then_install", "scaleup_then_scaledown")
