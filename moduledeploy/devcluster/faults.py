@@ -182,6 +182,8 @@ class Faults:
 
     def strike_command(self, command: Command) -> Mishap | None:
         """What befalls a command to a base, if anything; it is logged."""
+        if not self._rules:
+            return None
         fault = self._strike(
             lambda fault: not fault.is_at_once and fault.matches_command(command), attrs.asdict(command)
         )

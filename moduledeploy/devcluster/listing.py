@@ -184,7 +184,9 @@ def _cut(
     if selection.name:
         candidates = [record for record in candidates if record.key[1] == selection.name]
     if not limit:
-        return Page(records=[record for record in candidates if selection.selects(record.obj)], version=version)
+        if not selection.is_everything():
+            candidates = [record for record in candidates if selection.selects(record.obj)]
+        return Page(records=candidates, version=version)
     chosen: list[Record] = []
     for index, record in enumerate(candidates):
         if len(chosen) == limit:  # whether anything that follows is selected is not known yet
