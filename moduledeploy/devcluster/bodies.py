@@ -58,7 +58,7 @@ def parse_json(body: bytes) -> Any:
     """Raises ApiError 400 for what is no JSON."""
     try:
         return decode(_LONE_SURROGATE.sub(rb"\1\\ufffd", body) if b"\\ud" in body or b"\\uD" in body else body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
 
 

@@ -39,7 +39,7 @@ PodSpec: volumes:[Volume|name] initContainers:[Container|name] containers!:[Cont
   hostname:string subdomain:string affinity:any schedulerName:string tolerations:[Toleration]
   hostAliases:[HostAlias|ip] priorityClassName:string priority?:int32 dnsConfig:any readinessGates:[ReadinessGate]
   runtimeClassName?:string enableServiceLinks?:bool preemptionPolicy?:string overhead:{quantity}
-  topologySpreadConstraints:[TopologySpread|topologyKey,whenUnsatisfiable] setHostnameAsFQDN?:bool os:any
+  topologySpreadConstraints:[TopologySpread|topologyKey,whenUnsatisfiable] setHostnameAsFQDN?:bool os:{any}
   hostUsers?:bool schedulingGates:[SchedulingGate|name] resourceClaims:[ResourceClaim|name] resources:Resources
   hostnameOverride?:string
 SchedulingGate: name!:string
@@ -51,14 +51,17 @@ Toleration: key:string operator:string value:string effect:string tolerationSeco
 PodSecurityContext: ...
 Volume: name!:string ...
 Container: name!:string image:string command:[string] args:[string] workingDir:string
-  ports:[ContainerPort|containerPort,protocol] envFrom:[any] env:[EnvVar|name] resources!:Resources
+  ports:[ContainerPort|containerPort,protocol] envFrom:[{any}] env:[EnvVar|name] resources!:Resources
   resizePolicy:[any] restartPolicy?:string volumeMounts:[VolumeMount|mountPath] volumeDevices:[VolumeDevice|devicePath]
-  livenessProbe:Probe readinessProbe:Probe startupProbe:Probe lifecycle:any terminationMessagePath:string
-  terminationMessagePolicy:string imagePullPolicy:string securityContext:any stdin:bool stdinOnce:bool tty:bool
+  livenessProbe:Probe readinessProbe:Probe startupProbe:Probe lifecycle:Lifecycle terminationMessagePath:string
+  terminationMessagePolicy:string imagePullPolicy:string securityContext:{any} stdin:bool stdinOnce:bool tty:bool
   targetContainerName:string restartPolicyRules:[any]
 ContainerPort: name:string hostPort:int32 containerPort!:int32 protocol:string hostIP:string
 EnvVar: name!:string value:string valueFrom:EnvSource
-EnvSource: fieldRef:#any resourceFieldRef:#any configMapKeyRef:#any secretKeyRef:#any fileKeyRef:#any
+EnvSource: fieldRef:#FieldRef resourceFieldRef:#{any} configMapKeyRef:#{any} secretKeyRef:#{any} fileKeyRef:#{any}
+FieldRef: apiVersion:string fieldPath!:string
+Lifecycle: postStart?:Hook preStop?:Hook stopSignal:string
+Hook: exec:any httpGet:HttpGet tcpSocket:TcpSocket sleep:any
 Resources: limits:{quantity} requests:{quantity} claims:[ResourceClaim|name]
 VolumeMount: name!:string readOnly:bool mountPath!:string subPath:string mountPropagation?:string subPathExpr:string
   recursiveReadOnly?:string
@@ -108,10 +111,12 @@ Service: spec!:ServiceSpec status!:ServiceStatus
 ServiceSpec: ports:[ServicePort|port,protocol] selector:#{string} clusterIP:string clusterIPs:[string] type:string
   externalIPs:[string] sessionAffinity:string loadBalancerIP:string loadBalancerSourceRanges:[string]
   externalName:string externalTrafficPolicy:string healthCheckNodePort:int32 publishNotReadyAddresses:bool
-  sessionAffinityConfig:any ipFamilies:[string] ipFamilyPolicy?:string allocateLoadBalancerNodePorts?:bool
+  sessionAffinityConfig:AffinityConfig ipFamilies:[string] ipFamilyPolicy?:string allocateLoadBalancerNodePorts?:bool
   loadBalancerClass?:string internalTrafficPolicy?:string trafficDistribution?:string
 ServicePort: name:string protocol:string appProtocol?:string port!:int32 targetPort!:intstr nodePort:int32
 ServiceStatus: loadBalancer!:LoadBalancer conditions:[Condition|type]
+AffinityConfig: clientIP:AffinityTime
+AffinityTime: timeoutSeconds?:int32
 LoadBalancer: ingress:[any]
 ConfigMap: immutable?:bool data:{string} binaryData:{bytes}
 Secret: immutable?:bool data:{bytes} stringData:{string} type:string

@@ -78,8 +78,9 @@ def container_problems(container: Object, path: str, seen: set[str], volumes: se
     for field in ("livenessProbe", "readinessProbe", "startupProbe"):
         if container.get(field) is not None:
             problems += _probe_problems(container[field], f"{path}.{field}", once=field != "readinessProbe")
-    for hook, action in (container.get("lifecycle") or {}).items():
-        problems += _handler_problems(action if isinstance(action, dict) else {}, f"{path}.lifecycle.{hook}", _HOOKS)
+    for hook in ("postStart", "preStop"):
+        if (action := (container.get("lifecycle") or {}).get(hook)) is not None:
+            problems += _handler_problems(action, f"{path}.lifecycle.{hook}", _HOOKS)
     return problems + _security_problems(container.get("securityContext") or {}, f"{path}.securityContext")
 
 

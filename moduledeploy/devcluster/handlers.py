@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from moduledeploy.devcluster import admission, protobuf, reviews, scaling, subresources
+from moduledeploy.devcluster import admission, objectmeta, protobuf, reviews, scaling, subresources
 from moduledeploy.devcluster.apply import apply_patch
 from moduledeploy.devcluster.bodies import (
     media_type,
@@ -128,13 +128,17 @@ class Handlers:
                 outcome = self.writes.create_outcome(resource, request.target.namespace, body, options)
                 return self._shown(request, outcome)
             case "eviction":
+                eviction = _part(part, body)
                 return Answer(
-                    body=subresources.evict(self.writes, resource, request.key, body, dry_run=options.dry_run), code=201
+                    body=subresources.evict(self.writes, resource, request.key, eviction, dry_run=options.dry_run),
+                    code=201,
                 )
             case "binding":
-                return Answer(body=subresources.bind(self.writes, resource, request.key, body, options), code=201)
+                binding = _part(part, body)
+                return Answer(body=subresources.bind(self.writes, resource, request.key, binding, options), code=201)
             case "token":
-                return Answer(body=reviews.issue_token(self.store, self.tokens, request.key, body), code=201)
+                wanted = _part(part, body)
+                return Answer(body=reviews.issue_token(self.store, self.tokens, request.key, wanted), code=201)
             case _:
                 raise method_not_supported(resource.plural, resource.group, "create")
 
@@ -146,7 +150,8 @@ class Handlers:
             case "scale":
                 return Answer(body=scaling.replace_scale(self.writes, resource, key, body, options))
             case "finalize":
-                return Answer(body=subresources.finalize(self.writes, resource, key[1], body, options))
+                wanted, _ = self.writes.decode(resource, body, options)
+                return Answer(body=subresources.finalize(self.writes, resource, key[1], wanted, options))
         self._check_part(request, ("", "status"))
         return self._shown(request, self.writes.replace(resource, key, body, options))
 
@@ -232,6 +237,15 @@ class Handlers:
         return Answer(body=obj, code=201 if outcome.created else 200, warnings=outcome.warnings)
 
 
+def _part(subresource: str, body: Object) -> Object:
+    """The body of an action in Go's form; raises ApiError 400."""
+    kind = _PART_TYPES[subresource]
+    reading = Reading(kind, "v1")
+    rest = {name: value for name, value in body.items() if name not in ("kind", "apiVersion", "metadata")}
+    meta = objectmeta.check_types(body.get("metadata") or {}, reading)
+    return {"kind": body.get("kind") or kind, "metadata": meta, **reading.struct(rest, TYPES.structs[kind], "")}
+
+
 def _typed_patch(obj: Object, patch: Object, resource: Resource) -> Object:
     """A strategic merge happens in Go's types, which know their kind without being told."""
     patched = strategic_patch(obj, patch, resource.strategy.schema())
@@ -251,13 +265,14 @@ def _patch_function(kind: str, request: Request) -> Callable[[Object], Object]:
 
 
 def _faults_of_patch(kind: str, body: bytes) -> tuple[str, ...]:
-    """Sentences for fields of a patch, which parses, that stand twice or mean nothing."""
+    """Sentences for fields of a patch that stand twice or mean nothing; none for what can't be parsed."""
     try:
-        repeated = repeated_fields(body)
-    except ValueError:
-        return ()
+        patch = parse_json(body)
+    except ApiError:
+        return ()  # said when the patch is applied
+    repeated = repeated_fields(body)
     if kind == "application/json-patch+json":
-        return tuple(f"json patch {sentence}" for sentence in (*repeated, *unknown_fields(parse_json(body))))
+        return tuple(f"json patch {sentence}" for sentence in (*repeated, *unknown_fields(patch)))
     return tuple(repeated)
 
 

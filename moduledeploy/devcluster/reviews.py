@@ -110,7 +110,8 @@ def issue_token(store: Store, tokens: Tokens, key: Key, request: Object) -> Obje
     record = store.get("serviceaccounts", key)
     if record is None:
         raise not_found("serviceaccounts", "", key[1])
-    spec: dict[str, Any] = {"audiences": [AUDIENCE], "expirationSeconds": 3600, **(request.get("spec") or {})}
+    given = {name: value for name, value in request["spec"].items() if value is not None}
+    spec: dict[str, Any] = {"audiences": [AUDIENCE], "expirationSeconds": 3600, **given}
     if spec["expirationSeconds"] < 600:
         detail = "may not specify a duration less than 10 minutes"
         problem = FieldError(INVALID, "spec.expirationSeconds", spec["expirationSeconds"], detail)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def evict(writes: Writes, pods: Resource, key: Key, body: Object, *, dry_run: bool) -> Object:
     """Delete a pod unless a disruption budget is used up (429); answers a Status."""
-    if body.get("kind", "Eviction") != "Eviction":
+    if body["kind"] != "Eviction":
         raise bad_request(f"{body['kind']} cannot be handled as an Eviction")
-    name = (body.get("metadata") or {}).get("name", key[1])
+    name = body["metadata"].get("name", key[1])
     if name != key[1]:
         raise bad_request(f"name in URL does not match name in Eviction object: {key[1]} and {name}")
     record = writes.store.get(pods.table, key)
@@ -49,7 +49,7 @@ def evict(writes: Writes, pods: Resource, key: Key, body: Object, *, dry_run: bo
 
 def bind(writes: Writes, pods: Resource, key: Key, body: Object, options: WriteOptions) -> Object:
     """Give a pod its node, as a scheduler does; raises ApiError 409 if it has one."""
-    target = (body.get("target") or {}).get("name")
+    target = body["target"].get("name")
     if not target:
         raise invalid("Binding", "", key[1], [FieldError("FieldValueRequired", "target.name")])
     record = writes.store.get(pods.table, key)
@@ -80,7 +80,7 @@ def finalize(writes: Writes, namespaces: Resource, name: str, body: Object, opti
     if record is None:
         raise not_found(namespaces.plural, namespaces.group, name)
     obj = copy_object(record.obj)
-    finalizers = (body.get("spec") or {}).get("finalizers")
+    finalizers = body["spec"].get("finalizers")
     if finalizers:
         obj["spec"]["finalizers"] = finalizers
     else:
