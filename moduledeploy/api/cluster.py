@@ -76,7 +76,10 @@ class Pod:
     @property
     def ready(self) -> PodCondition | None:
         """The Ready condition, if the kubelet has set one."""
-        return next((condition for condition in self.status.conditions if condition.type == "Ready"), None)
+        for condition in self.status.conditions:
+            if condition.type == "Ready":
+                return condition
+        return None
 
     @property
     def is_ready(self) -> bool:

@@ -47,7 +47,7 @@ class Slimming:
         return Pod(
             self._metadata(meta, labels, annotations),
             self._spec(pod.spec),
-            PodStatus(_intern(status.phase), status.podIP, _ready(status), _arklet_status(pod)),
+            PodStatus(_intern(status.phase), status.podIP, _ready(pod), _arklet_status(pod)),
         )
 
     def module(self, module: Module) -> Module:
@@ -113,11 +113,9 @@ def _kept(texts: dict[str, str] | None, keys: frozenset[str]) -> _Items:
     return tuple([item for item in texts.items() if item[0] in keys]) if texts else ()
 
 
-def _ready(status: PodStatus) -> tuple[PodCondition, ...]:
-    for condition in status.conditions:
-        if condition.type == "Ready":
-            return (PodCondition("Ready", _intern(condition.status), condition.lastTransitionTime),)
-    return ()
+def _ready(pod: Pod) -> tuple[PodCondition, ...]:
+    ready = pod.ready
+    return (PodCondition("Ready", _intern(ready.status), ready.lastTransitionTime),) if ready else ()
 
 
 def _arklet_status(pod: Pod) -> tuple[ContainerStatus, ...]:
