@@ -21,12 +21,11 @@ import tracemalloc
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import attrs
 from kubernetes_asyncio.client import ApiClient, Configuration
 
 from benchmarks.objects import Family
 from benchmarks.prepared import Pods
-from benchmarks.processes import ROOT, free_port, line_from, started
+from benchmarks.processes import ROOT, Taken, free_port, line_from, started
 from benchmarks.rows import Point, Target, measured
 from moduledeploy.api.cluster import Pod
 from moduledeploy.api.kinds import Module
@@ -145,15 +144,6 @@ def memory(
     ours, theirs = allocated(slim) / count, allocated(dicts) / count
     what = f"memory for a cached {what}, beside dicts [bytes]"
     return measured(what=what, size=f"{count} objects", ours=ours, reference=theirs, target=target)
-
-
-@attrs.frozen
-class Taken:
-    """What one first read took."""
-
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
 
 
 def read_once(url: str, means: str, who: str, count: int) -> Taken:

@@ -47,6 +47,15 @@ class Usage:
     peak_mb: float
 
 
+@attrs.frozen(kw_only=True)
+class Taken:
+    """What something took in a process of its own: wall time, CPU, memory at its peak."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
 def usage(pid: int) -> Usage:
     """What Linux says of a process."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()

@@ -12,9 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-import attrs
-
-from benchmarks.processes import ROOT, controller, settled
+from benchmarks.processes import ROOT, Taken, controller, settled
 from benchmarks.rows import measured
 
 if TYPE_CHECKING:
@@ -35,15 +33,6 @@ print(used.ru_utime + used.ru_stime, int(status.partition("VmHWM:")[2].split()[0
 """
 
 
-@attrs.frozen
-class Taken:
-    """Wall time, CPU and peak memory of a process so far."""
-
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
-
-
 def import_once(code: str = _PROGRAM) -> Taken:
     """A process that imports the program and ends."""
     begun = time.perf_counter()
@@ -51,13 +40,14 @@ def import_once(code: str = _PROGRAM) -> Taken:
         [sys.executable, "-c", code + _USAGE], cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=60, text=True
     )
     wall = time.perf_counter() - begun
-    return Taken(wall, *map(float, done.stdout.split()))
+    cpu_s, peak_mb = map(float, done.stdout.split())
+    return Taken(wall_s=wall, cpu_s=cpu_s, peak_mb=peak_mb)
 
 
 def start_once(url: str) -> Taken:
     """The controller until ready."""
     with controller(url) as ours:
-        return Taken(ours.ready_s, ours.at_ready.cpu_s, ours.at_ready.peak_mb)
+        return Taken(wall_s=ours.ready_s, cpu_s=ours.at_ready.cpu_s, peak_mb=ours.at_ready.peak_mb)
 
 
 def import_seconds() -> tuple[float, float]:
