@@ -93,7 +93,11 @@ class StatusWriter:
     async def write(
         self, key: FamilyKey, parent: ModuleDeployment | ModuleReplicaSet, view: View, made: Plan
     ) -> float | None:
-        """Write the status if it changed; counts alone at most once a second: then returns after how many seconds."""
+        """Write the status if it changed; counts alone at most once a second: then returns after how many seconds.
+
+        Those of the ModuleReplicaSets go first: while theirs aren't written, the ModuleDeployment's still differs, and whoever
+        comes after a death writes all of them.
+        """
         if isinstance(parent, ModuleReplicaSet):
             await self._write_replica_set_status(key, parent, _harmless(made.status))
             return None
@@ -103,7 +107,11 @@ class StatusWriter:
         if now < due_at and status != before and not _is_urgent(before, status):
             return due_at - now
         body = encode_deployment_status(status)
-        if without_nulls(body) == without_nulls(parent.status):
+        is_told = without_nulls(body) == without_nulls(parent.status)
+        if is_told and self._are_counted(key, view):
+            return None
+        await self._write_revisions_status(key, view, status)
+        if is_told:
             return None
         self._written_at[key] = now
         try:
@@ -112,8 +120,17 @@ class StatusWriter:
             return None  # deleted meanwhile; its deletion is a change of its own
         self.counters.observe_pass(before, status, self.clock.wall())
         self._emit(key, parent.metadata.uid, made.events)
-        await self._write_revisions_status(key, view, status)
         return None
+
+    def _are_counted(self, key: FamilyKey, view: View) -> bool:
+        """Every revision tells how many Modules it has; one that takes them over changes no count of the ModuleDeployment's."""
+        found = (
+            (name, self.cluster.stores.replica_sets.get(ObjectKey(key.namespace, name))) for name in view.revisions
+        )
+        return all(
+            replica_set is None or replica_set.status.get("replicas") == len(view.slots.of_revision(name))
+            for name, replica_set in found
+        )
 
     async def _write_revisions_status(self, key: FamilyKey, view: View, after: DeploymentStatus) -> None:
         """Counts of the family's ModuleReplicaSets and what became of their rollouts, together with their ModuleDeployment's."""

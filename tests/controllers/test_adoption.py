@@ -41,6 +41,7 @@ async def test_modules_of_a_revision_deleted_without_them_come_back_under_the_ne
     owners = {module["metadata"]["ownerReferences"][0]["uid"] for module in world.modules()}
     assert [module["metadata"]["uid"] for module in world.modules()] == before
     assert owners == {made["metadata"]["uid"]}
+    assert (made["status"]["replicas"], made["status"]["availableReplicas"]) == (3, 3)
     assert world.installed() == ["orders:1"] * 3
     assert world.progress() == "Completed"
 

@@ -1,0 +1,48 @@
+"""What status tells of a ModuleReplicaSet, whenever the process dies."""
+
+from __future__ import annotations
+
+import pytest
+
+from moduledeploy.controllers import resources
+from tests.controllers.world import World
+
+
+class Killed(BaseException):
+    """The process dies."""
+
+
+async def counts_after_death_at(point: str, number: int) -> tuple[int, dict[str, int]]:
+    """How often the point was reached, when the process dies at that time of them, and the counts in the end."""
+    reached = 0
+
+    def around(passed: str) -> None:
+        nonlocal reached
+        reached += passed == point
+        if passed == point and reached == number:
+            raise Killed
+
+    world = World(around=around)
+    world.add_bases(3)
+    world.deploy("1", replicas=3)
+    world.start()
+    for _ in range(2):
+        try:
+            await world.rest()
+        except (Killed, BaseExceptionGroup):
+            world.start()
+    (revision,) = world.api.list(resources.MODULE_REPLICA_SETS)
+    return reached, {name: count for name, count in revision["status"].items() if name.endswith("eplicas")}
+
+
+@pytest.mark.parametrize("kind", ["ModuleReplicaSet", "ModuleDeployment"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_counts_of_a_revision_are_right_after_a_death_at_any_status(kind: str, moment: str) -> None:
+    point = f"{moment} patch {kind} status"
+    times, wanted = await counts_after_death_at(point, 0)
+
+    found = [(await counts_after_death_at(point, number + 1))[1] for number in range(times)]
+
+    assert times > 1
+    assert wanted["availableReplicas"] == 3
+    assert found == [wanted] * times
