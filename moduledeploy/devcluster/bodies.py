@@ -13,6 +13,8 @@ from moduledeploy.devcluster.errors import ApiError, bad_request
 from moduledeploy.devcluster.storage import decode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from moduledeploy.devcluster.storage import Object
 
 MAX_BODY: Final = 3 * 1024 * 1024  # apiserver's limit on request bodies
@@ -44,14 +46,15 @@ def read_object(body: bytes, content_type: str) -> tuple[Object, list[str]]:
     if len(body) > MAX_BODY:
         raise ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {MAX_BODY}")
     if kind == "application/yaml":
-        value = parse_yaml(body)
+        value, repeated = parse_yaml(body)
     elif kind in _JSON:
         value = parse_json(body)
+        repeated = repeated_fields(body) if isinstance(value, dict) else []
     else:
         raise unsupported("application/json, application/yaml")
     if not isinstance(value, dict):
         raise bad_request("couldn't get version/kind; json parse error: cannot unmarshal into a struct")
-    return value, repeated_fields(body) if kind in _JSON else repeated_keys(body)
+    return value, repeated
 
 
 def parse_json(body: bytes) -> Any:
@@ -62,32 +65,32 @@ def parse_json(body: bytes) -> Any:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
 
 
-def parse_yaml(body: bytes) -> Any:
-    """JSON's values from the first YAML document; raises ApiError 400 for what is none."""
+def parse_yaml(body: bytes) -> tuple[Any, list[str]]:
+    """JSON's values from the first YAML document, and sentences for keys that one of its maps has twice.
+
+    Raises ApiError 400 for what is no YAML.
+    """
     try:
-        return next(yaml.load_all(body, Loader=_JsonLoader), None)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        loader = _JsonLoader(body)
+        node = loader.get_node() if loader.check_node() else None
+        repeated = list(_repeated_keys(node))  # before merge keys are resolved, which only construction does
+        return (None if node is None else loader.construct_document(node)), repeated
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from error
 
 
-def repeated_keys(body: bytes) -> list[str]:
-    """Sentences for keys that one map of the YAML document, which parses, has twice."""
-    repeated: list[str] = []
-
-    def look(node: yaml.Node | None) -> None:
-        if isinstance(node, yaml.MappingNode):
-            seen = set()
-            for key, value in node.value:
+def _repeated_keys(node: yaml.Node | None) -> Iterator[str]:
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):  # others are refused by construction
                 if key.value in seen:
-                    repeated.append(f'line {key.start_mark.line + 1}: key "{key.value}" already set in map')
+                    yield f'line {key.start_mark.line + 1}: key "{key.value}" already set in map'
                 seen.add(key.value)
-                look(value)
-        elif isinstance(node, yaml.SequenceNode):
-            for item in node.value:
-                look(item)
-
-    look(next(yaml.compose_all(body, Loader=_JsonLoader), None))
-    return repeated
+            yield from _repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated_keys(item)
 
 
 class _JsonLoader(yaml.SafeLoader):

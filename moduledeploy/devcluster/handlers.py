@@ -15,7 +15,6 @@ from moduledeploy.devcluster.bodies import (
     parse_yaml,
     read_object,
     repeated_fields,
-    repeated_keys,
     unsupported,
 )
 from moduledeploy.devcluster.deletion import DeleteOptions
@@ -171,7 +170,7 @@ class Handlers:
         return self._shown(request, self.writes.patch(resource, key, change, options))
 
     def _apply(self, request: Request, options: WriteOptions) -> Answer:
-        intent, repeated = parse_yaml(request.body), repeated_keys(request.body)
+        intent, repeated = parse_yaml(request.body)
         if repeated and options.field_validation == "Strict":
             raise bad_request("error strict decoding YAML: " + "; ".join(repeated))
         force = request.query.flag("force")

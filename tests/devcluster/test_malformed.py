@@ -13,6 +13,8 @@ from moduledeploy.devcluster.cluster import DevCluster
 CORE = "/api/v1/namespaces/default"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 JSON = "application/json"
+YAML = "application/yaml"
+APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 OPERATIONS = "application/json-patch+json"
 DEEP = b"[" * 100_000
@@ -41,6 +43,9 @@ async def cluster():
         ("PATCH", f"{CORE}/configmaps/a", OPERATIONS, DEEP),
         ("PATCH", f"{CORE}/configmaps/a", MERGE, b"{"),
         ("POST", f"{CORE}/configmaps", JSON, b'{"metadata": {"name": "\xff"}}'),
+        ("POST", f"{CORE}/configmaps", YAML, b"metadata: &a [*a]"),
+        ("POST", f"{CORE}/configmaps", YAML, b"? [1]\n: 2"),
+        ("PATCH", f"{CORE}/configmaps/a?fieldManager=m", APPLY, DEEP),
         ("POST", f"{CORE}/pods/a/eviction", JSON, b'{"metadata": "x"}'),
         ("POST", f"{CORE}/pods/a/eviction", JSON, b'{"deleteOptions": "x"}'),
         ("POST", f"{CORE}/pods/a/binding", JSON, b'{"target": "x"}'),
