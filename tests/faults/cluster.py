@@ -71,6 +71,16 @@ class Scene:
         lease = self.cluster.api.find("leases.coordination.k8s.io", "moduledeploy", NS)
         return (lease or {}).get("spec", {}).get("holderIdentity") or ""
 
+    async def connections_at_takeover(self, holder: str, within_s: float) -> int:
+        """How many calls the bases had had when the lease went from that holder to another.
+
+        Counted on the write itself: its winner calls bases within milliseconds, before a poll would see it.
+        """
+        with self.cluster.api.subscribe("leases.coordination.k8s.io") as leases, anyio.fail_after(within_s):
+            while self.holder() in ("", holder):
+                await leases.wait_events()
+            return self.bases.connections
+
     async def deploy_bases(self, count: int, **switches: str) -> None:
         """The base Deployment, its pods Ready."""
         labels = {"app": "base"}
