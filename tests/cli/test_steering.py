@@ -117,7 +117,8 @@ def test_history_says_who_confirmed_which_batch(rollout: Rollout) -> None:
     rollout.is_at_its_first_gate()
     rollout("confirm", "--batch", "1")
     rollout.reaches(Exit.REACHED)
-    rollout.cluster.kubectl("delete", "events", "--all")
+    its_events = f"involvedObject.name={rollout.name}"
+    assert rollout.cluster.kubectl("delete", "events", "--field-selector", its_events, "--wait=false")
 
     items = rollout("history", "-o", "json").document["items"]
 
