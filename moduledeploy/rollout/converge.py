@@ -7,6 +7,7 @@ versions of an owned name are removed, other names never touched.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
@@ -15,13 +16,16 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from moduledeploy.api.kinds import ModuleSource, ModuleStatus, ModuleStatusWord
+from moduledeploy.api.traffic import SERVICE_NAME_LABEL, service_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 STARTING_POLL_S: Final = 1.0  # a module that is being started is looked at again after this
 ENDPOINT_POLL_S: Final = 5.0  # the EndpointSlice's own event comes sooner; this is for the case that it doesn't
+LONG_S: Final = 2.0  # what a Module waits for is told only when it lasts longer
 LOST: Final = "ModuleLost"
+WAITING_FOR_ENDPOINTS: Final = "WaitingForEndpoints"
 DRAINING: Final = "Draining"
 UNINSTALL_FAILED: Final = "UninstallFailed"
 UNREACHABLE: Final = "BaseUnreachable"
@@ -52,7 +56,7 @@ class Biz:
 
 @attrs.frozen(kw_only=True)
 class Wanted:
-    """One Module object on the base."""
+    """One Module object on the base; `deleted_at` is when its deletion was asked for, infinity where that isn't known."""
 
     name: str
     uid: str
@@ -64,6 +68,7 @@ class Wanted:
     has_finalizer: bool = True
     uninstall_first: bool = False
     is_given_up: bool = False
+    deleted_at: float = math.inf
 
 
 @attrs.frozen(kw_only=True)
@@ -265,11 +270,16 @@ def _takes_away(step: Uninstall, live: list[Wanted], there: dict[str, Biz]) -> b
 
 
 def _drain(module: Wanted, route: Route, now: float) -> Decision | None:
-    """What goes before the uninstall of a version that serves: label off, no endpoint left, drain; None when that is over."""
+    """What goes before the uninstall of a version that serves: label off, no endpoint left, drain; None when that is over.
+
+    Whoever gives the Module up waits for neither of the last two: what keeps the endpoint may never go.
+    """
     if route.is_labelled:
         return Decision(step=SetTraffic(module.source.name, on=False))
+    if module.is_given_up:
+        return None
     if route.is_endpoint:
-        return Decision(wake_at=now + ENDPOINT_POLL_S)
+        return _await_endpoints(module, now)
     if not route.drain_s or module.status.reason == UNINSTALL_FAILED:
         return None  # an uninstall is tried, and tried again, after the drain
     began = module.status.lastTransitionTime if module.status.reason == DRAINING else None
@@ -284,6 +294,25 @@ def _drain(module: Wanted, route: Route, now: float) -> Decision | None:
         return Decision(reports=((module, status),))
     end = began.timestamp() + route.drain_s
     return Decision(wake_at=end) if now < end else None
+
+
+def _await_endpoints(module: Wanted, now: float) -> Decision:
+    """Look again; what a failed uninstall said stays, since it is tried again without another drain."""
+    if module.status.reason in (WAITING_FOR_ENDPOINTS, UNINSTALL_FAILED):
+        return Decision(wake_at=now + ENDPOINT_POLL_S)
+    told_at = module.deleted_at + LONG_S
+    if now < told_at:
+        return Decision(wake_at=min(told_at, now + ENDPOINT_POLL_S))
+    service = service_name(module.source.name)
+    status = attrs.evolve(
+        module.status,
+        status=ModuleStatusWord.TERMINATING,
+        reason=WAITING_FOR_ENDPOINTS,
+        message=f"an EndpointSlice of Service {service} still has the base as ready, so it gets traffic:"
+        f" kubectl get endpointslices -l {SERVICE_NAME_LABEL}={service}",
+        lastTransitionTime=_moment(now),
+    )
+    return Decision(reports=((module, status),))
 
 
 def _signpost(name: str, live: list[Wanted], there: dict[str, Biz], route: Route) -> SetTraffic | None:

@@ -28,11 +28,12 @@ def find_drained_at(slots: Slots, drain_s: int) -> float:
     return max(began, default=-drain_s) + drain_s
 
 
-def run_clock(release: Release, slots: Slots, now: float, *, drained_at: float) -> Release:
+def run_clock(release: Release, slots: Slots, now: float, *, desired: int, drained_at: float) -> Release:
     """The release with its deadline's clock at `now`.
 
     Only a new high-water mark of updated and available replicas is progress: a crash loop that reaches an old level again
     is none. The clock stands still unless the rollout is executing, and until what drains has drained (`drained_at`).
+    The peak is one of the desired replicas: those that were scaled away are not missing.
     """
     clock = release.deadline
     if release.progress in (Progress.EXECUTING, Progress.INIT) and drained_at <= now:
@@ -43,7 +44,7 @@ def run_clock(release: Release, slots: Slots, now: float, *, drained_at: float) 
     available = slots.count(Mark.UPDATED_AVAILABLE)
     if available > clock.high_water:
         clock = attrs.evolve(clock, high_water=available, progressed_at=now, held_at=now if clock.held_at else None)
-    peak = max(release.peak_available, slots.count(Mark.AVAILABLE))
+    peak = min(desired, max(release.peak_available, slots.count(Mark.AVAILABLE)))
     return attrs.evolve(release, deadline=clock, peak_available=peak)
 
 

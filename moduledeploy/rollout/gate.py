@@ -6,7 +6,7 @@
 | this revision and batch | false or absent | that batch is confirmed |
 | none | true | the user's own pause |
 | none | false or absent | free; where a confirmation is due, the controller sets both again |
-| another revision or batch | any | left over: the controller takes its own pause back |
+| another revision or batch | any | left over: the controller takes its own pause back; where a confirmation is due, it sets both again |
 """
 
 from __future__ import annotations
@@ -58,11 +58,12 @@ def read_gate(parent: Parent, release: Release, *, is_done: bool) -> Gate:
     by_number = due and _confirms(parent.spec.confirm_batch_num, release)
     if parent.waiting is None:
         return _unmarked(paused=paused, due=due and is_done, by_number=by_number)
-    if parent.waiting != token(release.revision, release.current_batch) or not due:
-        return Gate(write=GateWrite.TAKE_BACK if paused else GateWrite.FORGET)
-    if by_number:
-        return Gate(confirms=True, write=GateWrite.TAKE_BACK if paused else GateWrite.FORGET)
-    return Gate(is_waiting=True) if paused else Gate(confirms=True, write=GateWrite.FORGET)
+    removal = GateWrite.TAKE_BACK if paused else GateWrite.FORGET
+    if by_number or not due:
+        return Gate(confirms=by_number, write=removal)
+    if parent.waiting != token(release.revision, release.current_batch):
+        return Gate(is_waiting=True, write=GateWrite.SET) if is_done else Gate(write=removal)
+    return Gate(is_waiting=True) if paused else Gate(confirms=True, write=removal)
 
 
 def give_up(parent: Parent) -> Gate:

@@ -224,7 +224,9 @@ class _Pass:
         if is_complete(release, slots, desired=view.desired) and not moves.chosen and aimed is self.target:
             release = complete(release, view.desired, self.now)
         drained_at = find_drained_at(slots, parent.spec.strategy.drain_s)
-        release = run_clock(self._with_progress(release, gate), slots, self.now, drained_at=drained_at)
+        release = run_clock(
+            self._with_progress(release, gate), slots, self.now, desired=view.desired, drained_at=drained_at
+        )
         findings = Findings(
             release=release,
             limit=limit,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from moduledeploy.api.status import DeploymentStatus, Progress, Release, ReleaseKind
+from moduledeploy.api.times import encode_time
 from moduledeploy.rollout.report import AVAILABLE, CONFLICT, OBSTACLES, PROGRESSING, REPLICA_FAILURE
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def _of_release(before: Release | None, after: Release, *, may_start: bool) -> I
     if after.current_batch > opened == 0 or (begun and not after.batches and may_start):
         yield _beginning(before if begun else None, after)
     if after.current_batch > opened:
+        if before is not None and opened and not before.batch_done:
+            yield _completed(before)
         size = after.batches[after.current_batch - 1]
         note = f"batch {after.current_batch} of {len(after.batches)} brings {size} more of {after.revision}"
         yield EventFact(reason="BatchStarted", action=_batch_action(after), note=note)
@@ -87,20 +90,22 @@ def _of_batch(before: Release | None, after: Release) -> Iterator[EventFact]:
     number = after.current_batch
     same = before is not None and before.current_batch == number
     if after.batch_done and number and not (same and before is not None and before.batch_done):
-        yield EventFact(
-            reason="BatchCompleted", action=after.revision, note=f"batch {number} of {len(after.batches)} is available"
-        )
+        yield _completed(after)
     entered = before is None or before.progress is not after.progress
     if entered and after.progress is Progress.WAITING_FOR_CONFIRMATION:
         note = f"batch {number} of {len(after.batches)} is done; set spec.pause to false to go on"
         yield EventFact(reason="WaitingForConfirmation", action=_batch_action(after), note=note)
-    if entered and after.progress is Progress.GRAY_WAITING:
-        yield EventFact(
-            reason="GrayWaiting", action="Wait", note=f"gray time after batch {number} of {len(after.batches)}"
-        )
+    if entered and after.progress is Progress.GRAY_WAITING and after.gray_until is not None:
+        note = f"batch {number} of {len(after.batches)} is done; the next one begins at {encode_time(after.gray_until)}"
+        yield EventFact(reason="GrayWaiting", action=_batch_action(after), note=note)
     if before is not None and after.confirmed_batch > before.confirmed_batch:
         note = f"batch {after.confirmed_batch} is confirmed"
         yield EventFact(reason="BatchConfirmed", action=_batch_action(after, after.confirmed_batch), note=note)
+
+
+def _completed(release: Release) -> EventFact:
+    note = f"batch {release.current_batch} of {len(release.batches)} is available"
+    return EventFact(reason="BatchCompleted", action=_batch_action(release), note=note)
 
 
 def _of_conditions(before: DeploymentStatus, after: DeploymentStatus) -> Iterator[EventFact]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from moduledeploy.api.times import encode_time
 from tests.rollout.world import World
 
 
@@ -77,3 +78,47 @@ def test_a_pass_that_changes_nothing_tells_nothing() -> None:
         made.reconcile()
 
     assert made.events == before
+
+
+def test_every_batch_is_told_to_have_begun_and_to_be_done_though_the_next_one_opens_at_once() -> None:
+    made = world(batchCount=2, grayTime=0)
+    made.settle()
+    made.strategy(batchCount=2, grayTime=5)
+    made.template("2")
+    made.settle()
+    done_at = made.now
+    made.run(6)
+
+    told = [(event.reason, event.action[-2:]) for event in made.events if event.action[-2:] in ("/1", "/2")]
+    assert told == [
+        ("BatchStarted", "/1"),
+        ("BatchCompleted", "/1"),
+        ("BatchStarted", "/2"),
+        ("BatchCompleted", "/2"),
+        ("BatchStarted", "/1"),
+        ("BatchCompleted", "/1"),
+        ("GrayWaiting", "/1"),
+        ("BatchStarted", "/2"),
+        ("BatchCompleted", "/2"),
+    ]
+    assert next(event.note for event in made.events if event.reason == "GrayWaiting").endswith(encode_time(done_at + 5))
+
+
+def test_replicas_that_were_scaled_away_are_not_missing_when_it_grows_again() -> None:
+    made = world()
+    made.settle()
+    made.edit(replicas=1)
+    made.settle()
+
+    made.edit(replicas=4)
+    made.reconcile()
+    growing = made.status.condition("Available")
+    made.settle()
+    for uid in list(made.serving())[:2]:
+        made.lose(uid)
+    made.reconcile()
+    lost = made.status.condition("Available")
+
+    assert growing is not None and lost is not None
+    assert (growing.reason, lost.reason) == ("MinimumReplicasUnavailable", "MaxUnavailableExceeded")
+    assert made.reasons().count("MaxUnavailableExceeded") == 1

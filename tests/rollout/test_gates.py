@@ -61,8 +61,14 @@ TABLE = [
     (OWN, False, True, False, 2, (False, True, False, GateWrite.FORGET)),
     (OWN, True, True, True, 1, (False, False, False, GateWrite.TAKE_BACK)),
     (OWN, False, True, True, 1, (False, False, False, GateWrite.FORGET)),
-    ("another/1", True, True, False, 1, (False, False, False, GateWrite.TAKE_BACK)),
-    ("another/1", False, True, False, 1, (False, False, False, GateWrite.FORGET)),
+    ("another/1", True, True, False, 1, (True, False, False, GateWrite.SET)),
+    ("another/1", False, True, False, 1, (True, False, False, GateWrite.SET)),
+    ("another/1", True, True, False, 2, (False, True, False, GateWrite.TAKE_BACK)),
+    ("another/1", False, True, False, 2, (False, True, False, GateWrite.FORGET)),
+    ("another/1", True, False, False, 1, (False, False, False, GateWrite.TAKE_BACK)),
+    ("another/1", False, False, False, 1, (False, False, False, GateWrite.FORGET)),
+    ("another/1", True, True, True, 1, (False, False, False, GateWrite.TAKE_BACK)),
+    ("another/1", False, True, True, 1, (False, False, False, GateWrite.FORGET)),
 ]
 
 
@@ -91,6 +97,20 @@ def test_what_stands_in_the_object_says_whose_pause_it_is(
 
 def _fields(at: Release) -> dict[str, object]:
     return {name: getattr(at, name) for name in Release.__slots__ if name != "__weakref__"}
+
+
+@pytest.mark.parametrize("paused", [True, None])
+def test_an_annotation_of_another_rollout_written_over_the_controllers_confirms_nothing(paused: bool | None) -> None:
+    made = upgrading()
+    at = release(made)
+
+    made.waiting = token(at.completed_revision, 1)
+    made.edit(pause=paused)
+    made.settle()
+
+    assert (release(made).current_batch, release(made).progress) == (1, WAITING)
+    assert (made.waiting, made.spec["pause"]) == (token(at.revision, 1), True)
+    assert new_ones(made) == 2
 
 
 def test_a_users_pause_before_the_gate_and_its_end_confirm_nothing() -> None:
