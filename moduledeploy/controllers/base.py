@@ -25,6 +25,7 @@ from moduledeploy.kube.events import Reference
 from moduledeploy.kube.resources import JSON_PATCH, ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
 from moduledeploy.rollout.converge import (
+    LONG_S,
     UNINSTALL_FAILED,
     UNREACHABLE,
     BaseView,
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
 _log: Final = structlog.get_logger()
 STALE_RETRY_S: Final = 0.5
 BUSY_RETRY_S: Final = 2.0  # another operation on that module is under way in the base
-LONG_S: Final = 2.0  # Upgrading is told only when it lasts longer
 INSTALL_FAILED: Final = "InstallFailed"
 BUSY: Final = "BaseBusy"
 IDENTITY_MISMATCH: Final = "IdentityMismatch"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 from moduledeploy.api import names
@@ -129,6 +130,7 @@ def wanted(module: Module) -> Wanted:
         has_finalizer=names.FINALIZER in meta.finalizers,
         uninstall_first=meta.annotation(names.UNINSTALL_FIRST_ANNOTATION) == "true",
         is_given_up=meta.annotation(names.FORCE_DELETE_ANNOTATION) == "true",
+        deleted_at=math.inf if meta.deletionTimestamp is None else meta.deletionTimestamp.timestamp(),
     )
 
 

@@ -92,3 +92,23 @@ def test_the_batches_of_an_earlier_rollout_of_a_revision_are_not_those_of_this_o
 
     assert [len(batch.replicas) for batch in revision.batches] == [0]
     assert len(revision.replicas) == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ({"status": "Terminating", "reason": "WaitingForEndpoints", "message": "an EndpointSlice has it"}, True),
+        ({"status": "Available", "reason": "Installed"}, False),
+    ],
+)
+def test_a_replica_that_goes_shows_what_keeps_it(status: dict[str, str], *, told: bool) -> None:
+    modules = family(on=1)
+    modules[-1]["metadata"] |= {"deletionTimestamp": T0, "finalizers": ["koupleless.alipay.com/finalizer"]}
+    modules[-1]["status"] = status
+    release = {"status": completed(replicas=1)}
+
+    lines = [line.plain for line in rollout_tree(picture(deployment(replicas=1) | release, bases(1), modules))]
+
+    [line] = [line for line in lines if "Terminating" in line]
+    assert line.endswith("an EndpointSlice has it, 1 module") if told else line.split()[-2:] == ["1", "module"]
+    assert "Installed" not in line

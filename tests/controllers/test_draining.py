@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from moduledeploy.controllers import resources
 from tests.controllers.world import World
 
 SERVICE = {"enableModuleService": True, "port": 8080, "targetPort": 8080}
@@ -36,3 +37,41 @@ async def test_an_uninstall_that_failed_is_tried_again_without_another_drain() -
     assert (draining["status"], draining["reason"]) == ("Terminating", "Draining")
     assert (failed["status"], failed["reason"]) == ("Terminating", "UninstallFailed")
     assert world.modules() == []
+
+
+async def delete_where_endpoints_stay() -> World:
+    world = World()
+    world.add_bases(1)
+    world.deploy("1", operationStrategy={"serviceStrategy": SERVICE})
+    world.start()
+    await world.rest()
+    world.delete()
+    return world
+
+
+async def test_a_module_that_waits_for_an_endpoint_slice_says_so_when_it_lasts() -> None:
+    world = await delete_where_endpoints_stay()
+    await world.run_for(1)
+    soon = status(world)
+    await world.run_for(9)
+    later = status(world)
+
+    world.publish_endpoints()
+    await world.run_for(1)
+
+    assert soon["status"] == "Available"
+    assert (later["status"], later["reason"]) == ("Terminating", "WaitingForEndpoints")
+    assert "orders-service" in later["message"]
+    assert world.modules() == []
+
+
+async def test_whoever_forces_a_deletion_waits_for_no_endpoint_slice() -> None:
+    world = await delete_where_endpoints_stay()
+    await world.run_for(10)
+    name = world.modules()[0]["metadata"]["name"]
+
+    world.annotate(resources.MODULES, name, force_delete="true")
+    await world.run_for(1)
+
+    assert world.modules() == []
+    assert world.installed() == []

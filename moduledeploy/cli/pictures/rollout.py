@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from moduledeploy.api.kinds import ModuleStatusWord
 from moduledeploy.api.spec import PEER
 from moduledeploy.api.status import Progress
 from moduledeploy.api.times import at
@@ -226,12 +227,13 @@ def _in_order(modules: list[ModuleFacts]) -> list[ModuleFacts]:
 
 def _replica(family: Family, module: ModuleFacts, now: float) -> ReplicaPicture:
     slot: Slot = family.view.slots[module.base_uid]
+    is_outdated = module.is_terminating and module.status is ModuleStatusWord.AVAILABLE  # how it was before
     return ReplicaPicture(
         name=module.name,
         base=module.base_name,
         version=module.source.version,
         status="Terminating" if module.is_terminating else module.status.value,
-        reason=module.reason,
+        reason="" if is_outdated else module.reason,
         message=module.message,
         age_s=_since(module.order[0] or None, now),
         base_ready=slot.base.ready_since is not None and not slot.base.is_lost,

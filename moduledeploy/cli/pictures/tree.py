@@ -145,7 +145,7 @@ def _of_replicas(replicas: tuple[ReplicaPicture, ...], trunk: str, *, everything
         info = [plural(replica.modules_on_base, "module")]
         if not replica.base_ready:
             info.insert(0, "base NOT ready")
-        if replica.status == "Failed" or (replica.reason and replica.status == "Pending"):
+        if replica.status == "Failed" or (replica.reason and replica.status in ("Pending", "Terminating")):
             info.insert(0, replica.message or replica.reason)
         yield (
             f"{trunk}{branch}□ {replica.base}",
