@@ -366,10 +366,13 @@ def _reports(
     """Modules that became available or turned out to be lost.
 
     A standby version is available too unless it is about to be switched to: its base serves with another one meanwhile.
+    Of Modules of one version what is listed stands for the oldest, which has yet to go.
     """
-    going_versions = {module.source.version for module in going}
+    claimed = {module.source.version for module in going}
     for module in live:
-        biz = there.get(module.source.version) if module.source.version not in going_versions else None
+        version = module.source.version
+        biz = there.get(version) if version not in claimed else None
+        claimed.add(version)
         is_available = module.status.status == ModuleStatusWord.AVAILABLE
         if biz is None or not biz.state.is_started:
             if is_available:

@@ -6,7 +6,7 @@
 | this revision and batch | false or absent | that batch is confirmed |
 | none | true | the user's own pause |
 | none | false or absent | free; where a confirmation is due, the controller sets both again |
-| another revision or batch | any | left over: the controller takes its own pause back; where a confirmation is due, it sets both again |
+| another revision or batch | any | left over: taken back, or where a confirmation is due set anew |
 """
 
 from __future__ import annotations

@@ -119,6 +119,7 @@ def test_replicas_that_were_scaled_away_are_not_missing_when_it_grows_again() ->
     made.reconcile()
     lost = made.status.condition("Available")
 
-    assert growing is not None and lost is not None
+    assert growing is not None
+    assert lost is not None
     assert (growing.reason, lost.reason) == ("MinimumReplicasUnavailable", "MaxUnavailableExceeded")
     assert made.reasons().count("MaxUnavailableExceeded") == 1

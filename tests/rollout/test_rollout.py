@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
+from moduledeploy.api.kinds import ModuleSource, ModuleStatus
 from moduledeploy.api.status import Progress
+from moduledeploy.rollout.converge import BaseView, Biz, BizState, Decision, converge
 from moduledeploy.rollout.slots import Mark
+from tests.rollout.bases import NAME, Mod
 from tests.rollout.world import World
 
 
@@ -249,6 +253,28 @@ def test_the_same_version_with_another_url_is_uninstalled_and_installed(policy: 
     assert made.installed() == ["1"] * 4
     assert sum(jvm.installs for jvm in made.jvms.values()) == 8
     assert release(made).progress is Progress.COMPLETED
+
+
+def test_what_a_base_lists_stands_for_the_older_of_two_modules_of_one_version() -> None:
+    facts = {"base_uid": "b00", "batch": "", "replica_set": "orders", "number": 1}
+    jar = ModuleSource(name=NAME, version="1", url="file:///modules/orders-1.jar")
+    available = ModuleStatus(status="Available", containerID="c1")
+    old = Mod(name="old", uid="m1", created=1.0, source=jar, status=available, uninstall_first=False, **facts)
+    rebuilt = attrs.evolve(jar, url="file:///modules/orders-1.jar?rebuilt")
+    new = Mod(name="new", uid="m2", created=2.0, source=rebuilt, uninstall_first=True, **facts)
+
+    decision = converge(
+        BaseView(
+            is_gone=False,
+            is_reachable=True,
+            container_id="c1",
+            modules=(old.wanted(), new.wanted()),
+            listed=(Biz(NAME, "1", BizState.ACTIVE),),
+        ),
+        3.0,
+    )
+
+    assert decision == Decision()  # the new one is made before the old one is asked to go
 
 
 def test_deletion_uninstalls_everything_and_lets_the_object_go():
