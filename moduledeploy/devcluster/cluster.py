@@ -24,6 +24,7 @@ from aiohttp import web
 from moduledeploy.devcluster import admission, services
 from moduledeploy.devcluster.bases.choice import is_base
 from moduledeploy.devcluster.bases.local import LocalBases
+from moduledeploy.devcluster.connections import Listener
 from moduledeploy.devcluster.controllers import run_controllers
 from moduledeploy.devcluster.definitions import Definitions, admit_instance
 from moduledeploy.devcluster.handlers import Handlers
@@ -127,7 +128,7 @@ class DevCluster:
         return path
 
     async def __aenter__(self) -> Self:
-        handler = web.Server(self.server.handle)
+        handler = Listener(self.server)
         self._runner = web.ServerRunner(handler, handle_signals=False, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, self.port)

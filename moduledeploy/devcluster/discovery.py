@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import platform
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 MINOR: Final = "36"
 GIT_VERSION: Final = "v1.36.2"
-_PART_VERBS: Final[dict[str, tuple[str, ...]]] = {
+PART_VERBS: Final[dict[str, tuple[str, ...]]] = {
     "status": ("get", "patch", "update"),
     "scale": ("get", "patch", "update"),
     "finalize": ("update",),
@@ -95,7 +96,7 @@ def _entries(resource: Resource) -> Iterable[Object]:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
-    entry["storageVersionHash"] = hashlib.sha256(f"{resource.table}/{resource.version}".encode()).hexdigest()[:12]
+    entry["storageVersionHash"] = _storage_hash(resource)
     yield entry
     order = ("status", "scale", *sorted(resource.subresources - {"status", "scale"}))
     for part in (name for name in order if name in resource.subresources):
@@ -103,7 +104,13 @@ def _entries(resource: Resource) -> Iterable[Object]:
         group_name, part_version, kind = _PART_KINDS.get(part, ("", "", resource.kind))
         if group_name:
             more |= {"group": group_name, "version": part_version}
-        yield {**more, "kind": kind, "verbs": list(_PART_VERBS[part])}
+        yield {**more, "kind": kind, "verbs": list(PART_VERBS[part])}
+
+
+def _storage_hash(resource: Resource) -> str:
+    """Of the version that is stored, as k8s.io/apiserver pkg/endpoints/discovery makes it."""
+    digest = hashlib.sha256(f"{resource.group}/{resource.version}/{resource.kind}".encode()).digest()
+    return base64.b64encode(digest[:8]).decode()
 
 
 def aggregated(register: Register, *, core: bool) -> Object:
@@ -142,7 +149,7 @@ def _aggregated_resource(resource: Resource) -> Object:
     for part in sorted(resource.subresources):
         group_name, part_version, kind = _PART_KINDS.get(part, (resource.group, resource.version, resource.kind))
         response = {"group": group_name, "version": part_version or resource.version, "kind": kind}
-        parts.append({"subresource": part, "responseKind": response, "verbs": list(_PART_VERBS[part])})
+        parts.append({"subresource": part, "responseKind": response, "verbs": list(PART_VERBS[part])})
     if parts:
         entry["subresources"] = parts
     return entry

@@ -24,7 +24,6 @@ from moduledeploy.devcluster.errors import (
     Object,
     bad_request,
     invalid,
-    method_not_supported,
     not_found,
 )
 from moduledeploy.devcluster.gotypes import Reading, Type
@@ -49,6 +48,7 @@ _PATCHES: Final = (
     "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, "
     "application/apply-patch+yaml"
 )
+_CUSTOM_PATCHES: Final = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
 _PART_TYPES: Final = {"scale": "Scale", "eviction": "Eviction", "binding": "Binding", "token": "TokenRequest"}
 
 
@@ -109,7 +109,6 @@ class Handlers:
             return Answer(body=scaling.get_scale(self.writes, request.resource, request.key))
         if part == "log":
             return Answer(body={"log": ""})
-        self._check_part(request, ("", "status"))
         record = self.store.get(request.resource.table, request.key)
         if record is None:
             raise not_found(request.resource.plural, request.resource.group, request.target.name)
@@ -123,9 +122,6 @@ class Handlers:
             decoded, _ = self.writes.decode(resource, body, options)
             return Answer(body=reviews.answer(resource, decoded, request.user, self.authorizer, self.tokens), code=201)
         match part:
-            case "":
-                outcome = self.writes.create_outcome(resource, request.target.namespace, body, options)
-                return self._shown(request, outcome)
             case "eviction":
                 eviction = _part(part, body)
                 return Answer(
@@ -139,7 +135,8 @@ class Handlers:
                 wanted = _part(part, body)
                 return Answer(body=reviews.issue_token(self.store, self.tokens, request.key, wanted), code=201)
             case _:
-                raise method_not_supported(resource.plural, resource.group, "create")
+                outcome = self.writes.create_outcome(resource, request.target.namespace, body, options)
+                return self._shown(request, outcome)
 
     def update(self, request: Request) -> Answer:
         """Replace the object, its status or its scale."""
@@ -151,7 +148,6 @@ class Handlers:
             case "finalize":
                 wanted, _ = self.writes.decode(resource, body, options)
                 return Answer(body=subresources.finalize(self.writes, resource, key[1], wanted, options))
-        self._check_part(request, ("", "status"))
         return self._shown(request, self.writes.replace(resource, key, body, options))
 
     def patch(self, request: Request) -> Answer:
@@ -160,10 +156,11 @@ class Handlers:
         apply = kind == APPLY_TYPE
         options = self._options(request, "PatchOptions", apply=apply)
         resource, key = request.resource, request.key
-        self._check_part(request, ("", "status", "scale"))
-        if apply:
+        change = None if apply else _patch_function(kind, request)
+        if not request.target.name:
+            raise bad_request("name must be provided")
+        if change is None:
             return self._apply(request, options)
-        change = _patch_function(kind, request)
         options = attrs.evolve(options, repeated=_faults_of_patch(kind, request.body))
         if request.target.subresource == "scale":
             return Answer(body=scaling.patch_scale(self.writes, resource, key, change, options))
@@ -185,7 +182,6 @@ class Handlers:
 
     def delete(self, request: Request) -> Answer:
         """Delete one object; a real server answers with the object or a Status, depending on the kind."""
-        self._check_part(request, ("",))
         options = _delete_options(request)
         admission.forbid_immortal(request.resource, request.key)
         deleted = self.writes.delete(request.resource, request.key, options)
@@ -222,11 +218,6 @@ class Handlers:
         )
         return attrs.evolve(options, judge=judge)
 
-    def _check_part(self, request: Request, known: tuple[str, ...]) -> None:
-        part = request.target.subresource
-        if part not in known:
-            raise method_not_supported(request.resource.plural, request.resource.group, request.target.verb)
-
     def _shown(self, request: Request, outcome: Outcome) -> Answer:
         obj = outcome.obj
         resource = request.resource
@@ -260,7 +251,7 @@ def _patch_function(kind: str, request: Request) -> Callable[[Object], Object]:
         case "application/strategic-merge-patch+json" if request.resource.strategy.strategic:
             return lambda obj: _typed_patch(obj, _patch_object(request), request.resource)
         case _:
-            raise unsupported(_PATCHES)
+            raise unsupported(_PATCHES if request.resource.strategy.strategic else _CUSTOM_PATCHES)
 
 
 def _faults_of_patch(kind: str, body: bytes) -> tuple[str, ...]:

@@ -56,14 +56,13 @@ class Documents:
     _revision: int = -1
     _made: dict[str, Object] = attrs.field(factory=dict)
 
-    def get(self, path: str) -> tuple[Object, str] | None:
-        """The index or one document, with its content type; None where there is none."""
+    def get(self, path: str) -> Object | None:
+        """The index or one document; None where there is none."""
         if self._revision != self._register.revision:
             self._made, self._revision = {}, self._register.revision
         if path == "/openapi/v3":
-            return self._index(), _JSON_TYPE
-        document = self._document(path.removeprefix("/openapi/v3/"))
-        return (document, _JSON_TYPE) if document else None
+            return self._index()
+        return self._document(path.removeprefix("/openapi/v3/")) or None
 
     def _index(self) -> Object:
         names = ["api/v1"]

@@ -30,8 +30,9 @@ APPLY_TYPE: Final = "application/apply-patch+yaml"
 
 @attrs.frozen(kw_only=True)
 class Target:
-    """The resource path of a request; `verb` is RBAC's."""
+    """The path of a request taken apart; `verb` is RBAC's, empty for a method that no resource has."""
 
+    method: str
     verb: str
     path: str
     is_resource: bool = False
@@ -41,12 +42,13 @@ class Target:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    surplus: bool = False  # the path goes on behind the subresource
 
 
 def parse_target(method: str, path: str, *, watch: bool) -> Target:
     """Take a path apart as apiserver's RequestInfoFactory does."""
     parts = [part for part in path.split("/") if part]
-    plain = Target(verb=_VERBS.get(method, method.lower()).lower(), path=path)
+    plain = Target(method=method, verb=method.lower(), path=path)
     match parts:
         case ["api", version, *rest] if rest:
             group = ""
@@ -64,13 +66,13 @@ def parse_target(method: str, path: str, *, watch: bool) -> Target:
             rest = rest[2:]
     plural, name = rest[0], rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
-    if len(rest) > 3:
-        return plain
-    verb = "watch" if old_watch and plain.verb == "get" else plain.verb
+    verb = _VERBS.get(method, "")
+    if old_watch and verb == "get":
+        verb = "watch"
     if not name and verb in ("get", "delete"):
         verb = "deletecollection" if verb == "delete" else "watch" if watch else "list"
-    return Target(verb=verb, path=path, is_resource=True, group=group, version=version, plural=plural, namespace=namespace,
-                  name=name, subresource=subresource)  # fmt: skip
+    return Target(method=method, verb=verb, path=path, is_resource=True, group=group, version=version, plural=plural,
+                  namespace=namespace, name=name, subresource=subresource, surplus=len(rest) > 3)  # fmt: skip
 
 
 @attrs.frozen
@@ -120,7 +122,7 @@ class Query:
         if any(value != "All" for value in dry_runs):
             problems.append(FieldError(NOT_SUPPORTED, "dryRun", dry_runs, 'supported values: "All"'))
         manager = self.text("fieldManager")
-        if len(manager) > _MAX_MANAGER:
+        if len(manager.encode()) > _MAX_MANAGER:
             problems.append(FieldError(TOO_LONG, "fieldManager", None, f"may not be more than {_MAX_MANAGER} bytes"))
         elif not manager.isprintable():
             problems.append(FieldError(INVALID, "fieldManager", manager, "should only contain printable characters"))

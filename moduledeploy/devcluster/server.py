@@ -6,22 +6,20 @@ Plain HTTP on loopback; aiohttp's low-level server, since every path is routed b
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import yaml
 from aiohttp import web
 
-from moduledeploy.devcluster import discovery, openapi, tables
+from moduledeploy.devcluster import tables
 from moduledeploy.devcluster.bodies import parse_json
 from moduledeploy.devcluster.columns import SCALE_COLUMNS
 from moduledeploy.devcluster.errors import (
     ApiError,
     Object,
-    bad_request,
     forbidden,
     method_not_supported,
-    not_found,
     unknown,
 )
 from moduledeploy.devcluster.faults import Fault, Faults
@@ -32,6 +30,7 @@ from moduledeploy.devcluster.listing import META_FIELDS, Page, Selection, parse_
 from moduledeploy.devcluster.negotiation import Form, choose, not_acceptable
 from moduledeploy.devcluster.rbac import Access
 from moduledeploy.devcluster.requests import Query, Target, parse_target
+from moduledeploy.devcluster.routing import NO_METHOD, Documents, NoPathError, find_resource
 from moduledeploy.devcluster.selectors import parse_field_selector
 from moduledeploy.devcluster.storage import encode, encode_sorted
 from moduledeploy.devcluster.views import item_bytes, view
@@ -41,10 +40,6 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.resources import Resource
 
 FAULTS_PATH: Final = "/devcluster/faults"
-_HEALTH: Final = frozenset({"/healthz", "/livez", "/readyz"})
-_NO_PATH: Final = "404 page not found\n"
-_AGGREGATED: Final = "g=apidiscovery.k8s.io"
-_KNOWN_VERBS: Final = frozenset({"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"})
 
 
 @attrs.frozen
@@ -71,10 +66,10 @@ class Server:
     rbac: bool = False
     watch_progress: bool = True
     faults: Faults = attrs.field(factory=Faults)
-    _documents: openapi.Documents = attrs.field(init=False)
+    _documents: Documents = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._documents = openapi.Documents(self.handlers.writes.register)
+        self._documents = Documents(self.handlers.writes.register)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request; refusals become a Status."""
@@ -82,6 +77,8 @@ class Server:
             return await self._handle(request)
         except ApiError as error:
             return _respond(error.status(), _error_form(request), code=error.code, headers=list(error.headers.items()))
+        except NoPathError:
+            return _no_path()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         query = Query(request.query)
@@ -95,7 +92,7 @@ class Server:
         if target.path == FAULTS_PATH:
             return await self._control_faults(request)
         if not target.is_resource:
-            return self._document(request, target)
+            return self._document(target, request.headers.get("Accept", ""), request.host)
         fault = self.faults.strike(target)
         if fault is None:
             return await self._serve(request, target, query, user)
@@ -130,20 +127,7 @@ class Server:
     async def _serve(
         self, request: web.BaseRequest, target: Target, query: Query, user: User, fault: Fault | None = None
     ) -> web.StreamResponse:
-        resource = self.handlers.writes.register.find(target.group, target.version, target.plural)
-        if resource is None:
-            if any(other.strategy.typed for other in self.handlers.writes.register.of(target.group, target.version)):
-                raise _NO_ROUTE
-            return web.Response(status=404, text=_NO_PATH)
-        refusal = _misrouted(target, resource)
-        if refusal is not None:
-            if not resource.strategy.typed and not target.namespace and resource.namespaced:
-                return web.Response(status=404, text=_NO_PATH)
-            raise refusal
-        if not target.subresource and target.verb not in resource.verbs:
-            if resource.strategy.typed:
-                raise _NO_METHOD
-            raise method_not_supported(resource.plural, resource.group, target.verb)
+        resource = find_resource(self.handlers.writes.register, target)
         form = choose(request.headers.get("Accept", ""))
         if target.verb in ("list", "watch"):
             return await self._collection(request, target, resource, query, form, fault)
@@ -182,10 +166,8 @@ class Server:
                 return self.handlers.update(request)
             case "patch":
                 return self.handlers.patch(request)
-            case "delete":
+            case _:
                 return self.handlers.delete(request)
-            case verb:
-                raise method_not_supported(request.resource.plural, request.resource.group, verb)
 
     def _answer(self, answer: Answer, resource: Resource, form: Form, query: Query) -> web.Response:
         body = answer.body
@@ -300,75 +282,27 @@ class Server:
                     raise
         return self._list(request.resource, page, request.query, form)
 
-    def _document(self, request: web.BaseRequest, target: Target) -> web.Response:
-        if request.method not in ("GET", "HEAD", "OPTIONS"):
-            raise _NO_METHOD
-        path = target.path.rstrip("/") or "/"
-        if path in _HEALTH or path.startswith(tuple(f"{name}/" for name in _HEALTH)):
-            return web.Response(text="ok")
-        if path == "/openapi/v2":
-            return web.Response(status=404, text=_NO_PATH)
-        if path == "/openapi/v3" or path.startswith("/openapi/v3/"):
-            document = self._documents.get(path)
-        else:
-            document = self._discovery(request, path)
-        if document is None:
-            parts = [part for part in path.split("/") if part]
-            groups = {resource.group for resource in self.handlers.writes.register if resource.strategy.typed}
-            if len(parts) > 1 and (parts[0] == "api" or (parts[0] == "apis" and parts[1] in groups)):
-                raise _NO_ROUTE
-            return web.Response(status=404, text=_NO_PATH)
-        body, content_type = document
-        return web.Response(body=encode(body), headers={"Content-Type": content_type})
+    def _document(self, target: Target, accept: str, host: str) -> web.Response:
+        document = self._documents.find(target, accept, host)
+        body = document.body if isinstance(document.body, str) else encode(document.body)
+        return web.Response(body=body, headers={"Content-Type": document.content_type})
 
-    def _discovery(self, request: web.BaseRequest, path: str) -> tuple[Any, str] | None:
-        register, accept = self.handlers.writes.register, request.headers.get("Accept", "")
-        plain = "application/json"
-        if path in ("/api", "/apis") and _AGGREGATED in accept:
-            kind = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-            return discovery.aggregated(register, core=path == "/api"), kind
-        match [part for part in path.split("/") if part]:
-            case []:
-                return {
-                    "paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
-                }, plain
-            case ["version"]:
-                return discovery.version(), plain
-            case ["api"]:
-                return discovery.api_versions(request.host), plain
-            case ["apis"]:
-                return discovery.group_list(register), plain
-            case ["api", version]:
-                found = discovery.resource_list(register, "", version)
-            case ["apis", group]:
-                found = discovery.group(register, group)
-            case ["apis", group, version]:
-                found = discovery.resource_list(register, group, version)
-            case _:
-                found = None
-        return (found, plain) if found is not None else None
+    def refuse_method(self, method: str, path: str) -> web.Response:
+        """The answer to a request by a method that HTTP doesn't know; some documents heed no method."""
+        target = parse_target(method, path, watch=False)
+        try:
+            if not target.is_resource:
+                return self._document(target, "", "")
+            find_resource(self.handlers.writes.register, target)
+            raise NO_METHOD
+        except NoPathError:
+            return _no_path()
+        except ApiError as error:
+            return _respond(error.status(), Form(), code=error.code)
 
 
-_NO_ROUTE: Final = ApiError(404, "NotFound", "the server could not find the requested resource", details={})
-_NO_METHOD: Final = ApiError(
-    405, "MethodNotAllowed", "the server does not allow this method on the requested resource", details={}
-)
-
-
-def _misrouted(target: Target, resource: Resource) -> ApiError | None:
-    """What is wrong with a path or its method; built-in kinds are routed by their paths, custom ones by hand."""
-    typed = resource.strategy.typed
-    if target.subresource and target.subresource not in resource.subresources:
-        return _NO_ROUTE if typed else not_found(resource.plural, resource.group, target.name)
-    if resource.namespaced and not target.namespace and (target.name or target.verb not in ("list", "watch")):
-        return _NO_METHOD if typed and not target.name else _NO_ROUTE
-    if not target.name and target.verb in ("update", "patch"):
-        return _NO_METHOD if typed else bad_request("name must be provided")
-    if target.verb not in _KNOWN_VERBS or (
-        target.verb == "create" and target.name and not target.subresource and typed
-    ):
-        return _NO_METHOD
-    return None
+def _no_path() -> web.Response:
+    return web.Response(status=404, text="404 page not found\n")
 
 
 def _error_form(request: web.BaseRequest) -> Form:
