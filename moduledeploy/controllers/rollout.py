@@ -208,7 +208,7 @@ class RolloutController:
             taken=_Names(self.cluster.stores.replica_sets, key.namespace),
             letting_go=self._letting_go(key),
             services=self._services(key, meta.uid, spec.template.module.name),
-            conflict=None if winner in (None, key) else self._conflict(spec, winner),
+            conflict=self._conflict(spec, key, winner, revisions),
             refusal=self._refusal(spec.template.module.url),
         )
 
@@ -241,7 +241,12 @@ class RolloutController:
         return {service.metadata.name: service_facts(service) for service in found}
 
     @staticmethod
-    def _conflict(spec: DeploymentSpec, winner: FamilyKey | None) -> str:
+    def _conflict(
+        spec: DeploymentSpec, key: FamilyKey, winner: FamilyKey | None, revisions: Mapping[str, Revision]
+    ) -> str | None:
+        """Which other family acts; a revision of this one that was without an owner until now is no other."""
+        if winner in (None, key) or (winner.kind == names.MODULE_REPLICA_SET and winner.name in revisions):
+            return None
         return (
             f"{winner} is older and acts for module {spec.template.module.name} on Deployment {spec.base_deployment};"
             " nothing is started here until it is deleted or names another module"

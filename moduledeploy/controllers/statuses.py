@@ -20,6 +20,7 @@ from moduledeploy.kube.errors import NotFound
 from moduledeploy.kube.events import EventType, Reference
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.rollout.record import record
+from moduledeploy.rollout.report import CONFLICT, OBSTACLES, REPLICA_FAILURE
 from moduledeploy.rollout.slots import Mark
 from moduledeploy.rollout.transitions import EventFact
 from moduledeploy.runtime.text import one_line
@@ -164,7 +165,7 @@ class StatusWriter:
                 ready=counts.ready,
                 available=counts.available,
                 selector=status.selector,
-                conditions=_without_times(status.conditions),
+                conditions=_of_bare(status.conditions, _conditions_of(replica_set)),
             ),
         )
 
@@ -251,8 +252,11 @@ def _is_urgent(before: DeploymentStatus, after: DeploymentStatus) -> bool:
     return essence(before) != essence(after)
 
 
-def _without_times(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """A bare ModuleReplicaSet shows no conditions of a rollout but what keeps it from acting."""
+def _of_bare(found: tuple[Condition, ...], kept: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """A bare ModuleReplicaSet shows no conditions of a rollout but what keeps it from acting, and since when."""
+    since = {(item.type, item.status): item.transition_at for item in kept}
     return tuple(
-        attrs.evolve(item, transition_at=0.0) for item in conditions if item.type in ("Conflict", "ReplicaFailure")
+        attrs.evolve(item, transition_at=since.get((item.type, item.status), item.transition_at))
+        for item in found
+        if item.type in (CONFLICT, REPLICA_FAILURE) or item.reason in OBSTACLES
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from moduledeploy.api.names import DEPLOYMENT_LABEL
+from moduledeploy.api.names import DEPLOYMENT_LABEL, MODULE_DEPLOYMENT
 from moduledeploy.controllers import resources
+from moduledeploy.controllers.facts import FamilyKey
 from moduledeploy.kube.resources import ObjectKey, Resource
 from tests.controllers.world import NAME, World
 
@@ -56,11 +57,16 @@ async def test_a_deployment_made_again_takes_over_what_its_namesake_left() -> No
     await world.rest()
 
     world.deploy("1", replicas=3)
+    for _ in range(5):  # before the ModuleReplicaSet, which acted alone until now, has its turn
+        world.process.deliver()
+        world.process.queue.due[FamilyKey(MODULE_DEPLOYMENT, "default", NAME)] = float("-inf")
+        await world.process.turn()
     await world.rest()
 
     assert [module["metadata"]["uid"] for module in world.modules()] == before
     assert len(world.api.list(resources.MODULE_REPLICA_SETS)) == 1
     assert world.progress() == "Completed"
+    assert "OlderFamilyActs" not in world.events.reasons
 
 
 async def test_a_deployment_made_again_takes_over_the_service_that_its_namesake_left() -> None:

@@ -46,3 +46,31 @@ async def test_counts_of_a_revision_are_right_after_a_death_at_any_status(kind: 
     assert times > 1
     assert wanted["availableReplicas"] == 3
     assert found == [wanted] * times
+
+
+async def test_a_bare_replica_set_says_what_keeps_it_from_acting_and_since_when() -> None:
+    world = World()
+    world.replica_set("pay", "pay", 2)
+    world.start()
+    world.clock.advance(60)
+    began = f"{world.time()[:-1]}.000000Z"
+
+    await world.rest()
+    without_bases = conditions(world)
+    world.add_bases(1)
+    await world.rest()
+    (placed,) = conditions(world)
+    world.clock.advance(60)
+    world.patch(resources.MODULE_REPLICA_SETS, "pay", {"spec": {"replicas": 3}})
+    await world.rest()
+    (later,) = conditions(world)
+
+    assert without_bases == [("Progressing", "BaseDeploymentNotFound", began)]
+    assert placed[:2] == ("ReplicaFailure", "FailedPlacement")
+    assert placed[2] >= began
+    assert later == placed
+
+
+def conditions(world: World) -> list[tuple[str, str, str]]:
+    (found,) = world.api.list(resources.MODULE_REPLICA_SETS)
+    return [(item["type"], item["reason"], item["lastTransitionTime"]) for item in found["status"]["conditions"]]
