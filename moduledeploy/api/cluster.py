@@ -176,6 +176,7 @@ class ServiceSpec:
     """A Service's spec."""
 
     ports: tuple[ServicePort, ...] = ()
+    selector: dict[str, str] | None = None
 
 
 @attrs.frozen

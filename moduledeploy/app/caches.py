@@ -12,6 +12,7 @@ from moduledeploy.api.names import MODULE_NAME_LABEL
 from moduledeploy.api.slim import Slimming
 from moduledeploy.controllers import cluster as views
 from moduledeploy.controllers import resources
+from moduledeploy.controllers.indexes import INDEXES
 from moduledeploy.kube.informer import Informer
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def build_caches(*, transport: Transport, metrics: InformerMetrics, namespace: s
             metrics=metrics,
             namespace=namespace or None,
             label_selector=label_selector,
-            indexes=views.INDEXES.get(store),
+            indexes=INDEXES.get(store),
             transform=transform,
             clock=clock,
         )

@@ -47,7 +47,7 @@ class Keys:
     async def begin(self, cluster: Cluster) -> None:
         """Have everything there is looked at, after whatever changes from now on."""
         self._is_open = True
-        families = {*_families(cluster.stores), *cluster.families}
+        families = dict.fromkeys((*_families(cluster.stores), *cluster.families))
         for count, family in enumerate(families, 1):
             self.families.add(family, LOW_PRIORITY)
             if count % _KEYS_PER_TURN == 0:

@@ -7,15 +7,15 @@ be told in any order; what refers to something not yet known is completed when t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
 from moduledeploy.api import names
 from moduledeploy.api.cluster import Deployment, EndpointSlice, Pod, ReplicaSet, Service
 from moduledeploy.api.kinds import Module, ModuleDeployment, ModuleReplicaSet
-from moduledeploy.api.traffic import SERVICE_NAME_LABEL, Traffic, labelled_modules, service_name, traffic_of
+from moduledeploy.api.traffic import Traffic, labelled_modules, service_name, traffic_of
 from moduledeploy.controllers.facts import (
     BaseKey,
     FamilyKey,
@@ -27,6 +27,7 @@ from moduledeploy.controllers.facts import (
     module_facts,
     placement_base,
 )
+from moduledeploy.controllers.indexes import endpoint, orphans_by_replica_set, replica_sets_by_owner
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.placement.bases import Base, Obstacle
 from moduledeploy.placement.pool import Pool
@@ -60,85 +61,6 @@ class Stores:
     base_replica_sets: Store[ReplicaSet]
     services: Store[Service]
     endpoint_slices: Store[EndpointSlice]
-
-
-def modules_by_base(module: Module) -> Iterable[str]:
-    """Index `base` of Modules."""
-    return (module.spec.base.uid,)
-
-
-def modules_by_replica_set(module: Module) -> Iterable[str]:
-    """Index `replica set` of Modules: namespace and name."""
-    owner = module.metadata.controller
-    return (str(ObjectKey(module.metadata.namespace, owner.name)),) if owner is not None else ()
-
-
-def orphans_by_deployment(replica_set: ModuleReplicaSet) -> Iterable[str]:
-    """Index `orphan` of ModuleReplicaSets without a controller: namespace and name of the ModuleDeployment they once had."""
-    meta = replica_set.metadata
-    name = meta.label(names.DEPLOYMENT_LABEL)
-    return (f"{meta.namespace}/{name}",) if name and meta.controller is None and not meta.is_terminating else ()
-
-
-def orphans_by_replica_set(module: Module) -> Iterable[str]:
-    """Index `orphan` of Modules without a controller: namespace and name of the ModuleReplicaSet they once had."""
-    meta = module.metadata
-    name = meta.label(names.REPLICA_SET_LABEL)
-    return (
-        (str(ObjectKey(meta.namespace, name)),) if name and meta.controller is None and not meta.is_terminating else ()
-    )
-
-
-def replica_sets_by_deployment(replica_set: ModuleReplicaSet) -> Iterable[str]:
-    """Index `deployment` of ModuleReplicaSets."""
-    owner = replica_set.metadata.controller
-    return (f"{replica_set.metadata.namespace}/{owner.name}",) if owner else ()
-
-
-def pods_by_uid(pod: Pod) -> Iterable[str]:
-    """Index `uid` of pods."""
-    return (pod.metadata.uid,)
-
-
-def pods_by_owner(pod: Pod) -> Iterable[str]:
-    """Index `owner` of pods: the UID of the ReplicaSet."""
-    owner = pod.metadata.controller
-    return (owner.uid,) if owner is not None and owner.kind == "ReplicaSet" else ()
-
-
-def replica_sets_by_owner(replica_set: ReplicaSet) -> Iterable[str]:
-    """Index `owner` of ReplicaSets: namespace and name of the Deployment."""
-    owner = replica_set.metadata.controller
-    if owner is None or owner.kind != "Deployment":
-        return ()
-    return (f"{replica_set.metadata.namespace}/{owner.name}",)
-
-
-def services_by_owner(service: Service) -> Iterable[str]:
-    """Index `owner` of Services: UIDs of all owners."""
-    return [owner.uid for owner in service.metadata.ownerReferences]
-
-
-def slices_by_endpoint(endpoint_slice: EndpointSlice) -> Iterable[str]:
-    """Index `endpoint` of EndpointSlices: namespace and name of the Service, and UIDs of the pods that are ready in it."""
-    meta = endpoint_slice.metadata
-    service = meta.label(SERVICE_NAME_LABEL)
-    return [_endpoint(meta.namespace, service, uid) for uid in endpoint_slice.ready_pods()] if service else ()
-
-
-def _endpoint(namespace: str, service: str, pod_uid: str) -> str:
-    return f"{namespace}/{service}/{pod_uid}"
-
-
-# The indexes that the views need, by store.
-INDEXES: Final[Mapping[str, Mapping[str, Callable[[Any], Iterable[str]]]]] = {
-    "replica_sets": {"deployment": replica_sets_by_deployment, "orphan": orphans_by_deployment},
-    "modules": {"base": modules_by_base, "replica set": modules_by_replica_set, "orphan": orphans_by_replica_set},
-    "pods": {"owner": pods_by_owner, "uid": pods_by_uid},
-    "base_replica_sets": {"owner": replica_sets_by_owner},
-    "services": {"owner": services_by_owner},
-    "endpoint_slices": {"endpoint": slices_by_endpoint},
-}
 
 
 @attrs.define
@@ -229,7 +151,7 @@ class Cluster:
         return routes
 
     def _is_endpoint(self, key: BaseKey, module_name: str) -> bool:
-        where = _endpoint(key.namespace, service_name(module_name), key.uid)
+        where = endpoint(key.namespace, service_name(module_name), key.uid)
         return bool(self.stores.endpoint_slices.by_index("endpoint", where))
 
     def on_deployment(self, change: Change[ModuleDeployment]) -> None:
@@ -245,11 +167,16 @@ class Cluster:
                 self.keys.base(BaseKey(family.namespace, slot.base.name, slot.base.uid))
 
     def on_service(self, change: Change[Service]) -> None:
-        """A Service came, changed or went: its owners look after it."""
-        for service in (change.old, change.new):
-            for owner in service.metadata.ownerReferences if service is not None else ():
-                if owner.kind == names.MODULE_DEPLOYMENT:
-                    self.keys.family(FamilyKey(names.MODULE_DEPLOYMENT, change.key.namespace, owner.name))
+        """A Service came, changed or went: its owners look after it, and others may have waited for that."""
+        concerned = {
+            owner.name
+            for service in (change.old, change.new)
+            for owner in (service.metadata.ownerReferences if service is not None else ())
+            if owner.kind == names.MODULE_DEPLOYMENT
+        }
+        asking = self.stores.deployments.by_index("service", str(change.key))
+        for name in concerned.union(deployment.metadata.name for deployment in asking):
+            self.keys.family(FamilyKey(names.MODULE_DEPLOYMENT, change.key.namespace, name))
 
     def on_endpoint_slice(self, change: Change[EndpointSlice]) -> None:
         """Endpoints of a Service changed: bases that are no endpoint any more may go on."""
@@ -403,9 +330,11 @@ class Cluster:
         """Tell the families with Modules on the base what it is like now."""
         meta = pod.metadata
         modules = self.stores.modules.by_index("base", meta.uid)
-        if not modules:
-            return
         key = BaseKey(meta.namespace, meta.name, meta.uid)
+        if not modules:
+            if changed and labelled_modules(meta.labels):  # traffic is led to a module that isn't there
+                self.keys.base(key)
+            return
         facts = self._base_facts(key)
         for family in {self.family_of(module) for module in modules} - {None}:
             if family is not None and self.slots(family).set_base(facts):

@@ -12,18 +12,26 @@ import structlog
 from moduledeploy.api import names
 from moduledeploy.api.bodies import merge_finalizers, module_body, replica_set_body
 from moduledeploy.api.encode import owner_reference
-from moduledeploy.api.traffic import service_body, service_owner, service_ports
+from moduledeploy.api.traffic import (
+    service_body,
+    service_labels,
+    service_name,
+    service_owner,
+    service_ports,
+    service_selector,
+)
 from moduledeploy.controllers.failures import first_error
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES, SERVICES
 from moduledeploy.kube.errors import AlreadyExists, NotFound
 from moduledeploy.kube.resources import MERGE_PATCH, ObjectKey, Resource
 from moduledeploy.rollout import actions
 from moduledeploy.rollout.gate import GateWrite
-from moduledeploy.rollout.service import CreateService, LeaveService, OwnService, ServiceAction, SetServicePort
+from moduledeploy.rollout.service import CreateService, LeaveService, MendService, OwnService, ServiceAction
 
 if TYPE_CHECKING:
     from moduledeploy.api.cluster import Pod, Service
     from moduledeploy.api.kinds import ModuleReplicaSet
+    from moduledeploy.api.spec import ServiceStrategy
     from moduledeploy.kube.store import Store
     from moduledeploy.kube.writer import Written
     from moduledeploy.placement.pool import Pool
@@ -106,7 +114,7 @@ class Executor:
                 await self._patch(MODULE_REPLICA_SETS, name, body)
             case actions.DeleteRevision(name=name, uid=uid):
                 await self._delete(MODULE_REPLICA_SETS, name, uid)
-            case CreateService() | OwnService() | SetServicePort() | LeaveService():
+            case CreateService() | OwnService() | MendService() | LeaveService():
                 await self._service(action)
             case _:
                 raise TypeError(f"not an action on a parent or a revision: {action}")
@@ -138,8 +146,8 @@ class Executor:
             case CreateService(module_name=module, strategy=strategy):
                 body = service_body(module_name=module, namespace=parent.namespace, strategy=strategy, owner=own)
                 self._note(SERVICES, await self.writer.create(SERVICES, parent.namespace, body))
-            case SetServicePort(name=name, strategy=strategy):
-                await self._patch(SERVICES, name, {"spec": {"ports": service_ports(strategy)}})
+            case MendService(module_name=module, strategy=strategy):
+                await self._mend_service(module, strategy)
             case OwnService(name=name) | LeaveService(name=name):
                 service = self.services.get(ObjectKey(parent.namespace, name))
                 if service is None:
@@ -155,6 +163,13 @@ class Executor:
                     return
                 meta = {"resourceVersion": service.metadata.resourceVersion, "ownerReferences": owners}
                 await self._patch(SERVICES, name, {"metadata": meta})
+
+    async def _mend_service(self, module: str, strategy: ServiceStrategy) -> None:
+        name = service_name(module)
+        service = self.services.get(ObjectKey(self.view.parent.namespace, name))
+        foreign = dict.fromkeys(service.spec.selector or () if service is not None else ())
+        spec = {"selector": {**foreign, **service_selector(module)}, "ports": service_ports(strategy)}
+        await self._patch(SERVICES, name, {"metadata": {"labels": service_labels(module)}, "spec": spec})
 
     async def _create_revision(self, action: actions.CreateRevision) -> None:
         parent = self.view.parent

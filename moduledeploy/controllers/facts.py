@@ -12,6 +12,7 @@ from moduledeploy.api.kinds import FailureClass, Module, ModuleReplicaSet, Modul
 from moduledeploy.api.meta import Metadata
 from moduledeploy.api.spec import DeploymentSpec, ServiceStrategy
 from moduledeploy.api.times import at
+from moduledeploy.api.traffic import module_of_service, service_labels, service_selector
 from moduledeploy.placement.bases import Base, Obstacle
 from moduledeploy.rollout.converge import DRAINING, Wanted
 from moduledeploy.rollout.service import ServiceFacts
@@ -205,12 +206,17 @@ def spec_of_replica_set(replica_set: ModuleReplicaSet) -> DeploymentSpec:
 def service_facts(service: Service) -> ServiceFacts:
     """What the planner knows of a Service."""
     meta = service.metadata
+    module = module_of_service(meta.name)
+    is_labelled = service_labels(module).items() <= (meta.labels or {}).items()
+    owners = [owner for owner in meta.ownerReferences if owner.kind == names.MODULE_DEPLOYMENT]
     return ServiceFacts(
         name=meta.name,
-        owners=tuple(owner.uid for owner in meta.ownerReferences if owner.kind == names.MODULE_DEPLOYMENT),
+        owners=tuple(owner.uid for owner in owners),
+        first_owner=owners[0].name if owners else "",
         is_left_behind=not meta.ownerReferences and meta.label(names.MANAGED_BY_LABEL) == names.MANAGER,
         ports=tuple(
             ServiceStrategy(port.port, port.port if port.targetPort is None else port.targetPort)
             for port in service.spec.ports
         ),
+        is_edited=not is_labelled or service.spec.selector != service_selector(module),
     )

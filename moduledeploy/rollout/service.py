@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 class ServiceFacts:
     """One Service as the planner sees it: UIDs of the ModuleDeployments that own it, in order; the first set its port.
 
-    is_left_behind: this program made it, and its ModuleDeployment was deleted without it.
+    first_owner: the name of that one;
+    is_left_behind: this program made it, and its ModuleDeployment was deleted without it; is_edited: somebody changed its
+    selector or the labels by which its EndpointSlices are found.
     """
 
     name: str
     owners: tuple[str, ...]
     ports: tuple[ServiceStrategy, ...]
+    first_owner: str = ""
     is_left_behind: bool = False
+    is_edited: bool = False
 
 
 @attrs.frozen
@@ -44,10 +48,10 @@ class OwnService:
 
 
 @attrs.frozen
-class SetServicePort:
-    """Write the port that this family asks for."""
+class MendService:
+    """Write the port that this family asks for, and whatever else makes it the Service of its module."""
 
-    name: str
+    module_name: str
     strategy: ServiceStrategy
 
 
@@ -58,7 +62,7 @@ class LeaveService:
     name: str
 
 
-ServiceAction = CreateService | OwnService | SetServicePort | LeaveService
+ServiceAction = CreateService | OwnService | MendService | LeaveService
 
 
 @attrs.frozen(kw_only=True)
@@ -91,11 +95,11 @@ def plan_service(parent: Parent, services: Mapping[str, ServiceFacts]) -> Servic
             actions=tuple(left),
             conflict=f"Service {name} is there and belongs to nobody of this program; delete it or name the module otherwise",
         )
-    if there.ports == (strategy,):
+    is_as_asked = there.ports == (strategy,)
+    if there.owners[0] == parent.uid and (there.is_edited or not is_as_asked):
+        return ServicePlan(actions=(*left, MendService(module, strategy)))
+    if is_as_asked:
         return ServicePlan(actions=tuple(left) if parent.uid in there.owners else (*left, OwnService(name)))
-    if there.owners[0] == parent.uid:
-        return ServicePlan(actions=(*left, SetServicePort(name, strategy)))
-    return ServicePlan(
-        actions=tuple(left),
-        conflict=f"Service {name} has another port for another ModuleDeployment; give serviceStrategy the same port and targetPort",
-    )
+    ports = ", ".join(f"port {item.port} to {item.target_port}" for item in there.ports)
+    conflict = f"Service {name} has {ports} for ModuleDeployment {there.first_owner}; give serviceStrategy the same"
+    return ServicePlan(actions=tuple(left), conflict=conflict)

@@ -9,8 +9,9 @@ from moduledeploy.api.cluster import Pod
 from moduledeploy.api.kinds import BaseReference, Module, ModuleDeployment, ModuleReplicaSet, ModuleSource, ModuleSpec
 from moduledeploy.api.meta import Metadata, OwnerReference
 from moduledeploy.app.keys import Keys
-from moduledeploy.controllers.cluster import INDEXES, Cluster, Stores
+from moduledeploy.controllers.cluster import Cluster, Stores
 from moduledeploy.controllers.facts import BaseKey, FamilyKey
+from moduledeploy.controllers.indexes import INDEXES
 from moduledeploy.kube.informer import Change
 from moduledeploy.kube.queue import Queue
 from moduledeploy.kube.store import Object, Store, key_of

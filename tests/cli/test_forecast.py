@@ -163,6 +163,16 @@ def test_why_shows_each_base_with_each_filter(call: Call, snapshot: Any) -> None
     assert [(item["name"], item["reason"]) for item in refused] == [("without-module", "it has orders:1.0.0")]
 
 
+def test_why_tells_the_conflict_that_the_controller_found(call: Call, snapshot: Any) -> None:
+    waiting = running()
+    conflict = {"type": "Conflict", "status": "True", "reason": "OlderFamilyActs", "message": "Service s is another's"}
+    waiting["status"]["conditions"] = [conflict]
+
+    said = call("why", "orders", *snapshot(waiting, bases(4), family(on=4)))
+
+    assert "  - Service s is another's" in said.out
+
+
 def test_why_names_what_a_failed_module_suffers_from(call: Call, snapshot: Any) -> None:
     failed = family(on=1, status="Failed", reason="InstallFailed", message="no such jar", failureClass="permanent")
 

@@ -11,13 +11,13 @@ import msgspec
 from moduledeploy.api.cluster import Deployment, EndpointSlice, Pod, ReplicaSet, Service
 from moduledeploy.api.kinds import Module, ModuleDeployment, ModuleReplicaSet
 from moduledeploy.api.slim import Slimming
-from moduledeploy.controllers import cluster as views
 from moduledeploy.controllers import resources
 from moduledeploy.controllers.audit import AuditSchedule
 from moduledeploy.controllers.base import BaseController
 from moduledeploy.controllers.cluster import Cluster, Stores
 from moduledeploy.controllers.counters import RolloutCounters
 from moduledeploy.controllers.facts import BaseKey, FamilyKey
+from moduledeploy.controllers.indexes import INDEXES
 from moduledeploy.controllers.rollout import RolloutController
 from moduledeploy.controllers.statuses import StatusWriter
 from moduledeploy.kube.consistency import WrittenVersions
@@ -128,7 +128,7 @@ class Process:
 
     def __attrs_post_init__(self) -> None:
         self.queue = Queue(self.clock)
-        self.stores = {resource: Store[Any](views.INDEXES.get(FIELDS[resource])) for resource in TYPES}
+        self.stores = {resource: Store[Any](INDEXES.get(FIELDS[resource])) for resource in TYPES}
         self.cluster = Cluster(
             Stores(**{FIELDS[resource]: store for resource, store in self.stores.items()}), self.queue
         )

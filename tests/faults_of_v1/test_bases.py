@@ -442,6 +442,27 @@ async def test_the_service_stays_while_another_family_owns_it() -> None:
     assert labels(world) == [False, False]
 
 
+async def test_a_family_goes_on_when_the_service_with_another_port_is_gone() -> None:
+    world = World()
+    world.add_bases(1)
+    world.add_bases(1, deployment="other")
+    world.deploy("1", name="a", module_name=NAME, operationStrategy={"serviceStrategy": SERVICE})
+    other = {"serviceStrategy": {**SERVICE, "targetPort": 9}}
+    world.deploy("1", name="b", module_name=NAME, operationStrategy=other, baseDeploymentName="other")
+    world.start()
+    await world.rest()
+    held, why = world.progress("b"), world.status("b")["message"]
+
+    world.delete("a")
+    await world.rest()
+
+    assert held == "Init"
+    assert "ModuleDeployment a" in why
+    assert world.progress("b") == "Completed"
+    (port,) = world.api.get(resources.SERVICES, f"{NAME}-service")["spec"]["ports"]
+    assert port["targetPort"] == 9
+
+
 async def test_a_service_that_was_deleted_is_made_again() -> None:
     world = await deployed(1, 1, serviceStrategy=SERVICE)
     world.api.delete(resources.SERVICES, ObjectKey("default", f"{NAME}-service"))

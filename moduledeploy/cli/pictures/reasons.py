@@ -24,8 +24,10 @@ def reasons(family: Family, now: float) -> Iterator[str]:
     status, name = parent.status, parent.name
     if status.observed_generation < parent.generation:
         yield message_of(family.deployment, status, now)
-    if view.conflict:
-        yield view.conflict
+    told = status.condition("Conflict")  # that about a Service is found by the controller alone
+    conflict = view.conflict or (told.message if told is not None else "")
+    if conflict:
+        yield conflict
     if view.base_deployment is None:
         yield f"Deployment {parent.spec.base_deployment} is not in namespace {parent.namespace}"
     elif view.base_deployment.is_rolling:

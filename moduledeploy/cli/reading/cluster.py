@@ -13,6 +13,7 @@ from moduledeploy.cli.access.exits import CliError
 from moduledeploy.cli.reading.kinds import ReadDeployment
 from moduledeploy.controllers import cluster as views
 from moduledeploy.controllers import resources
+from moduledeploy.controllers.indexes import INDEXES
 from moduledeploy.kube.store import Store
 from moduledeploy.kube.wire import Decoder, keyed
 
@@ -99,16 +100,14 @@ async def read_stores(
 def stores_with(found: dict[str, Store[Any]]) -> views.Stores:
     """The stores, with empty ones for the kinds that the commands don't read."""
     empty = {
-        field.name: Store(views.INDEXES.get(field.name))
-        for field in attrs.fields(views.Stores)
-        if field.name not in found
+        field.name: Store(INDEXES.get(field.name)) for field in attrs.fields(views.Stores) if field.name not in found
     }
     return views.Stores(**found, **empty)
 
 
 def empty_stores() -> dict[str, Store[Any]]:
     """A store for each kind that is read."""
-    return {field: Store(views.INDEXES.get(field)) for field in READ}
+    return {field: Store(INDEXES.get(field)) for field in READ}
 
 
 def fill(store: Store[Any], pages: Iterable[bytes], kind: type[Any]) -> None:

@@ -12,7 +12,7 @@ from moduledeploy.cli.pictures.forecast import Forecast, Simulation
 from moduledeploy.cli.reading.cluster import view_of
 from moduledeploy.cli.reading.family import family_of
 from moduledeploy.cli.reading.kinds import ReadDeployment
-from moduledeploy.controllers.cluster import INDEXES
+from moduledeploy.controllers.indexes import INDEXES
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.store import Store
 

@@ -11,7 +11,7 @@ import attrs
 from moduledeploy.cli.access.unmeasured import Unmeasured
 from moduledeploy.cli.reading.cluster import READ, NoKeys, handlers, stores_with
 from moduledeploy.controllers import cluster as views
-from moduledeploy.controllers.cluster import INDEXES
+from moduledeploy.controllers.indexes import INDEXES
 from moduledeploy.kube.informer import Informer
 
 if TYPE_CHECKING:

@@ -1,0 +1,66 @@
+"""What people change by hand in a module's traffic is changed back."""
+
+from __future__ import annotations
+
+import pytest
+
+from moduledeploy.api.traffic import pod_label
+from moduledeploy.controllers import resources
+from tests.controllers.memory_api import Body
+from tests.controllers.world import NAME, World
+
+SERVICE = f"{NAME}-service"
+LABEL = pod_label(NAME)
+
+
+async def served(replicas: int = 1, bases: int = 1) -> World:
+    world = World()
+    world.add_bases(bases)
+    strategy = {"serviceStrategy": {"enableModuleService": True, "port": 80, "targetPort": 8080}}
+    world.deploy("1", replicas=replicas, operationStrategy=strategy)
+    world.start()
+    await world.rest()
+    return world
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"spec": {"selector": {"app": "else"}}},
+        {"spec": {"selector": {LABEL: "false"}}},
+        {"spec": {"selector": None}},
+        {"spec": {"ports": [{"name": "module", "port": 81, "targetPort": 8080, "protocol": "TCP"}]}},
+        {
+            "metadata": {"labels": {"koupleless.alipay.com/module-name": None}}
+        },  # its EndpointSlices would have none either
+    ],
+)
+async def test_a_service_that_was_edited_is_as_before(edit: Body) -> None:
+    world = await served()
+    before = world.api.get(resources.SERVICES, SERVICE)
+
+    world.patch(resources.SERVICES, SERVICE, edit)
+    await world.rest()
+
+    after = world.api.get(resources.SERVICES, SERVICE)
+    assert after["spec"] == before["spec"]
+    assert after["metadata"]["labels"] == before["metadata"]["labels"]
+
+
+@pytest.mark.parametrize("value", [None, "false"])
+async def test_a_label_that_was_taken_away_comes_back(value: str | None) -> None:
+    world = await served()
+
+    world.patch(resources.PODS, "base-00", {"metadata": {"labels": {LABEL: value}}})
+    await world.rest()
+
+    assert world.api.get(resources.PODS, "base-00")["metadata"]["labels"] == {LABEL: "true"}
+
+
+async def test_a_label_on_a_base_without_the_module_goes() -> None:
+    world = await served(replicas=1, bases=2)
+
+    world.patch(resources.PODS, "base-01", {"metadata": {"labels": {LABEL: "true"}}})
+    await world.rest()
+
+    assert LABEL not in world.api.get(resources.PODS, "base-01")["metadata"]["labels"]
