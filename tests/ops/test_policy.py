@@ -30,6 +30,7 @@ NAMESPACE: Final = "platform"
 CONTROLLER: Final = f"system:serviceaccount:{NAMESPACE}:moduledeploy"
 NAMESAKE: Final = "system:serviceaccount:moduledeploy-system:moduledeploy"
 ALLOWED: Final = "https://repository.example.com/modules/"
+OWNER: Final = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "gone"}  # whose absence ends the pod
 WAITING: Final = {"koupleless.alipay.com/waiting": "orders-1/1"}
 
 
@@ -52,20 +53,25 @@ class Server:
         finally:
             connection.close()
 
-    def orders(self, url: str = f"{ALLOWED}orders.jar", **spec: Any) -> dict[str, Any]:
+    def orders(self, url: str = f"{ALLOWED}orders.jar") -> dict[str, Any]:
         module = {"name": "orders", "version": "1.0.0", "url": url}
         return {
             "apiVersion": "koupleless.alipay.com/v1alpha1",
             "kind": "ModuleDeployment",
             "metadata": {"name": "orders", "annotations": WAITING},
-            "spec": {"baseDeploymentName": "base", "pause": True, "template": {"spec": {"module": module}}} | spec,
+            "spec": {
+                "baseDeploymentName": "base",
+                "pause": True,
+                "template": {"spec": {"module": module}},
+                "operationStrategy": {"batchCount": 4, "needConfirm": True},
+            },
         }
 
     def change(self, body: object, user: str) -> tuple[int, str]:
         return self.send("PATCH", self.api.path("ModuleDeployment", "orders"), body, user)
 
-    def pod(self, body: object, user: str) -> tuple[int, str]:
-        return self.send("PATCH", f"/api/v1/namespaces/{self.api.namespace}/pods/base", body, user)
+    def pod(self, body: object, user: str, subresource: str = "") -> tuple[int, str]:
+        return self.send("PATCH", f"/api/v1/namespaces/{self.api.namespace}/pods/base{subresource}", body, user)
 
 
 def parts(folder: Path) -> Iterator[dict[str, Any]]:
@@ -109,8 +115,9 @@ def prepare(server: Server, folder: Path) -> None:
     }
     pod["spec"]["automountServiceAccountToken"] = False  # type: ignore[index]
     assert server.send("POST", f"/api/v1/namespaces/{namespace}/pods", pod)[0] == 201
-    deployments = {"apiGroups": ["koupleless.alipay.com"], "resources": ["moduledeployments"]}
-    pods = {"apiGroups": [""], "resources": ["pods"]}
+    kinds = ["moduledeployments", "moduledeployments/status"]
+    deployments = {"apiGroups": ["koupleless.alipay.com"], "resources": kinds}
+    pods = {"apiGroups": [""], "resources": ["pods", "pods/status"]}
     grant(
         server, "writer", "writer", deployments | {"verbs": ["create", "update", "patch"]}, pods | {"verbs": ["patch"]}
     )
@@ -163,6 +170,8 @@ def wait_in_force(server: Server) -> None:
         (f"{ALLOWED}orders.jar", 200),
         ("https://repository.example.com.evil.example/modules/orders.jar", 403),
         ("https://repository.example.com/modules/../private/orders.jar", 403),
+        (f"{ALLOWED}%2e%2E/private/orders.jar", 403),
+        (f"{ALLOWED}%252e%252e/private/orders.jar", 403),
         ("https://user:pass@repository.example.com/modules/orders.jar", 403),
         ("file:///etc/orders.jar", 403),
     ],
@@ -176,19 +185,42 @@ def test_modules_come_from_where_they_may_come_from(server: Server, url: str, co
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "step"),
     [
-        {"spec": {"pause": False}},
-        {"spec": {"pause": None}},
-        {"spec": {"confirmBatchNum": 1}},
-        {"metadata": {"annotations": {"koupleless.alipay.com/waiting": None}}},
+        ({"spec": {"pause": False}}, "ends the pause"),
+        ({"spec": {"pause": None, "minReadySeconds": 3}}, "ends the pause"),
+        ({"spec": {"confirmBatchNum": 1}}, "changes confirmBatchNum"),
+        ({"spec": {"operationStrategy": {"needConfirm": False}}}, "drops needConfirm"),
+        ({"spec": {"operationStrategy": None}}, "drops needConfirm"),
+        ({"spec": {"operationStrategy": {"batchCount": 3}}}, "lowers batchCount"),
+        ({"metadata": {"annotations": None}}, "changes the annotation"),
+        ({"metadata": {"annotations": {"koupleless.alipay.com/waiting": "orders-1/2"}}}, "changes the annotation"),
     ],
 )
-def test_confirming_takes_a_right_of_its_own(server: Server, change: dict[str, Any]) -> None:
+def test_confirming_takes_a_right_of_its_own(server: Server, change: dict[str, Any], step: str) -> None:
     code, said = server.change(change, "writer")
 
     assert code == 403
-    assert "writer may not confirm batches of orders" in said
+    assert f"writer may not confirm batches of orders, and this {step}" in said
+
+
+def test_a_batch_that_does_not_wait_yet_is_not_confirmed_either(server: Server) -> None:
+    later = server.orders()
+    later["metadata"] = {"name": "later"}
+    ahead = {"metadata": {"annotations": {"koupleless.alipay.com/waiting": "later-1/1"}}, "spec": {"pause": False}}
+    assert server.send("POST", server.api.path("ModuleDeployment"), later)[0] == 201
+
+    code, said = server.send("PATCH", server.api.path("ModuleDeployment", "later"), ahead, "writer")
+
+    assert code == 403, said
+
+
+def test_the_status_confirms_nothing(server: Server) -> None:
+    path = f"{server.api.path('ModuleDeployment', 'orders')}/status"
+    code, said = server.send("PATCH", path, {"status": {"releaseStatus": {"confirmedBatch": 1}}}, "writer")
+
+    assert code == 403
+    assert "writes the status" in said
 
 
 def test_the_controller_confirms_and_its_namesake_elsewhere_does_not(server: Server) -> None:
@@ -205,7 +237,14 @@ def test_who_has_it_confirms(server: Server) -> None:
     assert (code, again) == (200, 200), said
 
 
-@pytest.mark.parametrize("change", [{"spec": {"minReadySeconds": 5}}, {"metadata": {"labels": {"team": "a"}}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": {"minReadySeconds": 5}},
+        {"spec": {"operationStrategy": {"batchCount": 5}}},
+        {"metadata": {"labels": {"team": "a"}}},
+    ],
+)
 def test_everything_else_is_as_it_was(server: Server, change: dict[str, Any]) -> None:
     assert server.change(change, "writer")[0] == 200
 
@@ -214,6 +253,7 @@ def test_a_cap_is_not_changed_on_the_pod(server: Server) -> None:
     cap = {"metadata": {"labels": {"koupleless.alipay.com/max-module-count": "50"}}}
 
     assert server.pod(cap, "writer")[0] == 403
+    assert server.pod(cap, "writer", "/status")[0] == 403
     assert server.pod({"metadata": {"labels": {"team": "a"}}}, "writer")[0] == 200
     assert server.pod(cap, "lead")[0] == 200
 
@@ -226,6 +266,8 @@ def test_a_cap_is_not_changed_on_the_pod(server: Server) -> None:
         ({"metadata": {"labels": {"app": "other"}}}, 403),
         ({"metadata": {"labels": {"app": None}}}, 403),
         ({"metadata": {"annotations": {"a": "b"}}}, 403),
+        ({"metadata": {"finalizers": ["example.com/kept"]}}, 403),
+        ({"metadata": {"ownerReferences": [OWNER]}}, 403),
         ({"spec": {"activeDeadlineSeconds": 1}}, 403),
     ],
 )
