@@ -45,6 +45,13 @@ class Findings:
     drained_at: float = 0.0
     is_terminating: bool = False
 
+    @property
+    def rolled_back_to(self) -> str | None:
+        """The revision that is brought in the place of the release's, which failed."""
+        if self.release is None or self.aimed is None or self.aimed.name == self.release.revision:
+            return None
+        return self.aimed.name
+
 
 def report(view: View, findings: Findings, now: float) -> DeploymentStatus:
     """The status after a pass; a condition keeps its transition time unless its status changes."""
@@ -200,18 +207,13 @@ def _verdict(view: View, findings: Findings, release: Release) -> str:
     failure = release.failure
     if failure is None:
         return ""
+    until = f"until the template or annotation {names.RETRY_ANNOTATION} changes"
     if failure.decision is OnFailure.ABORT:
-        return f"aborted: {failure.message}"
-    if (
-        failure.decision is OnFailure.ROLLBACK
-        and findings.aimed is not None
-        and findings.aimed.name != release.revision
-    ):
-        count = view.slots.count(Mark.UPDATED_AVAILABLE)
-        return (
-            f"rolled back to {findings.aimed.name}, {count} of {view.desired} replicas are available: {failure.message}"
-        )
-    return f"failed, nothing more is replaced until the template or annotation retry changes: {failure.message}"
+        return f"aborted, every replica stays at its revision {until}: {failure.message}"
+    if findings.rolled_back_to is not None:
+        done = f"{view.slots.count(Mark.UPDATED_AVAILABLE)} of {view.desired} replicas are available"
+        return f"rolled back to {findings.rolled_back_to} {until}, {done}: {failure.message}"
+    return f"failed, nothing more is replaced {until}: {failure.message}"
 
 
 def _going(slots: Slots) -> str:
@@ -230,8 +232,15 @@ def _going(slots: Slots) -> str:
 def _notes(view: View, findings: Findings, now: float) -> list[str]:
     notes, slots = list[str](), view.slots
     release = findings.release
-    if release is not None and release.failure is None and (failing := first_failure(slots)):
+    is_told = release is None or (release.failure is not None and findings.rolled_back_to is None)
+    if not is_told and (failing := first_failure(slots)):
         notes.append(f"{slots.count(Mark.FAILING)} fail, {failing}{next_try(slots)}")
+    if installing := slots.count(Mark.INSTALLING):
+        notes.append(f"{installing} are being installed")
+    if not_ready := slots.count(Mark.NOT_READY):
+        notes.append(f"{not_ready} are on bases that aren't Ready")
+    if view.parent.spec.min_ready_s and (next_at := slots.next_change_at) is not None:
+        notes.append(f"minReadySeconds are over for the next one at {encode_time(next_at)}")
     if findings.is_own_pause and release is not None and not release.batch_done:
         notes.append(
             "spec.pause is the controller's own: nothing more is replaced until the batch is done again and confirmed"
@@ -244,7 +253,6 @@ def _notes(view: View, findings: Findings, now: float) -> list[str]:
         notes.append(f"waiting for a base that can take more: {findings.unplaced}")
     if findings.drained_at > now:
         notes.append(f"{slots.count(Mark.DRAINING)} drain until {encode_time(findings.drained_at)}")
-    leaving = slots.count(Mark.LEAVING)
-    if leaving:
+    if leaving := slots.count(Mark.LEAVING):
         notes.append(f"{leaving} are being uninstalled")
     return notes

@@ -71,6 +71,11 @@ class ModuleFacts:
         return self.status is ModuleStatusWord.AVAILABLE and not self.is_terminating
 
     @property
+    def is_starting(self) -> bool:
+        """It is neither started nor has it failed."""
+        return self.status in (ModuleStatusWord.PENDING, ModuleStatusWord.UPGRADING)
+
+    @property
     def has_failed_for_good(self) -> bool:
         """Its install failed in a way that trying again alone won't mend."""
         return self.status is ModuleStatusWord.FAILED and self.failure_class is FailureClass.PERMANENT
@@ -91,6 +96,8 @@ class Mark(StrEnum):
     FAILING = "failing"  # updated, and that Module failed in whatever way
     OLD = "old"  # kept, without a Module of the target revision
     OVERLAP = "overlap"  # updated, with live Modules of other revisions beside it that it may be time to take away
+    NOT_READY = "not ready"  # kept, on a base that isn't Ready
+    INSTALLING = "installing"  # kept, with a Module that is yet to start, on a Ready base
     DRAINING = "draining"  # a version there gets no more traffic and is uninstalled after drainSeconds
 
 
@@ -145,6 +152,10 @@ def classify(base: BaseFacts, modules: Mapping[str, ModuleFacts], target: str, m
     else:
         marks.add(Mark.KEPT)
         marks |= _revision_marks(live, new, is_available=updated_at <= now)
+        if base.ready_since is None:
+            marks.add(Mark.NOT_READY)
+        elif any(module.is_starting for module in live):
+            marks.add(Mark.INSTALLING)
         if available_at < FOREVER:
             marks.add(Mark.READY)
         if available_at <= now:

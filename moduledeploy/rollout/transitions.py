@@ -47,7 +47,7 @@ def _of_release(before: Release | None, after: Release, *, may_start: bool) -> I
     begun = before is None or (before.revision, before.started_at) != (after.revision, after.started_at)
     if before is not None and before.progress is not Progress.COMPLETED and before.revision != after.revision:
         note = f"{before.revision} gives way to {after.revision}"
-        yield EventFact(reason="RolloutSuperseded", action=after.revision, note=note)
+        yield EventFact(reason="RolloutSuperseded", action=before.revision, note=note)
     opened = 0 if begun or before is None else before.current_batch
     if after.current_batch > opened == 0 or (begun and not after.batches and may_start):
         yield _beginning(before if begun else None, after)
@@ -89,7 +89,8 @@ def _beginning(before: Release | None, after: Release) -> EventFact:
 def _of_batch(before: Release | None, after: Release) -> Iterator[EventFact]:
     number = after.current_batch
     same = before is not None and before.current_batch == number
-    if after.batch_done and number and not (same and before is not None and before.batch_done):
+    told = same and before is not None and (before.batch_done or before.progress is Progress.COMPLETED)
+    if after.batch_done and number and not told:
         yield _completed(after)
     entered = before is None or before.progress is not after.progress
     if entered and after.progress is Progress.WAITING_FOR_CONFIRMATION:

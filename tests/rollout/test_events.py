@@ -104,6 +104,20 @@ def test_every_batch_is_told_to_have_begun_and_to_be_done_though_the_next_one_op
     assert next(event.note for event in made.events if event.reason == "GrayWaiting").endswith(encode_time(done_at + 5))
 
 
+def test_a_repair_after_the_end_is_no_batch_that_ends_again() -> None:
+    made = world(batchCount=2)
+    made.settle()
+    before = made.reasons()
+
+    made.set_ready("b00", ready=False)
+    made.settle()
+    made.set_ready("b00", ready=True)
+    made.settle()
+
+    assert made.status.counts.available == 4
+    assert made.reasons() == before
+
+
 def test_replicas_that_were_scaled_away_are_not_missing_when_it_grows_again() -> None:
     made = world()
     made.settle()

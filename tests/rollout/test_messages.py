@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.rollout.world import World
 
 SERVICE = {"enableModuleService": True, "port": 8080}
@@ -63,6 +65,20 @@ def test_a_confirmation_and_a_gray_time_say_what_and_when() -> None:
     assert said(made) == "batch 1 of 2 is done; the next one begins at 1970-01-12T13:47:40.000000Z"
 
 
+def test_replicas_that_are_not_available_yet_say_what_they_wait_for_and_until_when() -> None:
+    made = world(batchCount=2)
+    made.edit(minReadySeconds=30)
+    for _ in range(6):
+        made.reconcile()
+    installing = made.status.message
+    soaking = said(made)
+    made.set_ready(next(iter(made.serving())), ready=False)
+
+    assert installing.endswith("; 2 are being installed")
+    assert soaking.endswith("; minReadySeconds are over for the next one at 1970-01-12T13:47:10.000000Z")
+    assert "; 1 are on bases that aren't Ready; " in said(made)
+
+
 def test_failing_installs_say_why_and_when_they_are_tried_again() -> None:
     made = world(failureThreshold=2)
     made.bad.add("1@b00")
@@ -70,11 +86,31 @@ def test_failing_installs_say_why_and_when_they_are_tried_again() -> None:
     assert "1 fail, on b00: it throws, tried again at 1970-01-12T14:46:40.000000Z" in said(made)
 
 
-def test_a_failed_rollout_says_what_would_lift_it() -> None:
-    made = world()
-    made.bad.add("1")
+@pytest.mark.parametrize(
+    ("decision", "told"),
+    [
+        ("pause", "failed, nothing more is replaced"),
+        ("abort", "aborted, every replica stays at its revision"),
+        ("rollback", "rolled back to orders-6qtnk4xhjc"),
+    ],
+)
+def test_a_failed_rollout_says_what_would_lift_it(decision: str, told: str) -> None:
+    made = world(onFailure=decision)
+    made.settle()
+    made.bad.add("2")
+    made.template("2")
 
-    assert said(made).startswith("failed, nothing more is replaced until the template or annotation retry changes: ")
+    assert said(made).startswith(f"{told} until the template or annotation koupleless.alipay.com/retry changes")
+    assert "1 failed permanently and failureThreshold is 0; on b00: it throws" in made.status.message
+
+
+def test_a_rollback_that_fails_too_says_why() -> None:
+    made = world(onFailure="rollback", upgradePolicy="uninstall_then_install")
+    made.settle()
+    made.bad |= {"1", "2"}
+    made.template("2")
+
+    assert "; 1 fail, on b00: it throws, tried again at 1970-01-12T14:46:40.000000Z" in said(made)
 
 
 def test_a_drain_says_until_when_and_the_budget_how_many_may_be_unavailable() -> None:
