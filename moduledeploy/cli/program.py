@@ -14,6 +14,7 @@ from moduledeploy.cli.access import flags
 from moduledeploy.cli.access.exits import INTERRUPTED, UNREAD, CliError, Exit, Unread
 from moduledeploy.cli.candidates import KubectlComplete
 from moduledeploy.cli.commands import foresee, look, serve, steer
+from moduledeploy.runtime.memory import collect_rarely
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,7 @@ def program(ctx: click.Context, /, **given: str | None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name and return its exit status."""
+    collect_rarely()
     try:
         return int(program.main(arguments, prog_name=_called(), complete_var=_COMPLETE, standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:

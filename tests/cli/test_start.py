@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -52,11 +53,22 @@ def test_what_needs_no_cluster_loads_no_http(words: list[str]) -> None:
     assert not modules & {"aiohttp", "kubernetes_asyncio", "prometheus_client", "structlog"}
 
 
-def test_no_command_loads_the_generated_models(tmp_path: Path) -> None:
+# The system's certificates cost a tenth of a second; they are there for whoever asks for them after that.
+NO_READING = f"""
+import os
+from aiohttp import connector
+assert connector._SSL_CONTEXT_VERIFIED.cert_store_stats()["x509_ca"] == 0
+assert os.environ.get("SSL_CERT_FILE") == {os.environ.get("SSL_CERT_FILE")!r}
+"""
+
+
+def test_no_command_loads_the_generated_models_or_the_systems_certificates(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(KUBECONFIG.format(user="{}"))
 
-    modules = loaded(f"from moduledeploy.cli import main\nmain(['list', '--kubeconfig', {str(kubeconfig)!r}])")
+    modules = loaded(
+        f"from moduledeploy.cli import main\nmain(['list', '--kubeconfig', {str(kubeconfig)!r}]){NO_READING}"
+    )
 
     assert "kubernetes_asyncio.config.kube_config" in modules
     assert not modules & {"prometheus_client", "urllib3.util"}

@@ -15,7 +15,7 @@ import msgspec
 from moduledeploy import __version__
 from moduledeploy.api.fields import DecodeError
 from moduledeploy.cli.access.exits import CliError, Exit, Unread
-from moduledeploy.cli.access.lean import import_config_only
+from moduledeploy.cli.access.lean import import_config_only, import_logging_only
 from moduledeploy.cli.access.unmeasured import Unmeasured
 from moduledeploy.controllers.failures import first_error
 from moduledeploy.kube.errors import ApiError, Conflict, Forbidden, KubeError, NotFound, Unauthorized, Unreachable
@@ -184,7 +184,7 @@ def run_change(access: Access, attempt: Callable[[Connection], Awaitable[int]]) 
 
 def run(command: Callable[[], Awaitable[int]]) -> int:
     """Run a command; every error that is expected to happen becomes a CliError."""
-    import_config_only()
+    import_logging_only()
     from moduledeploy.runtime.log import configure_logging  # noqa: PLC0415  # after the lean import of structlog
 
     configure_logging(level="error")

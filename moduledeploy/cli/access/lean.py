@@ -3,12 +3,16 @@
 Of kubernetes-asyncio what reads kubeconfigs and tokens stays, and the generated API goes: `import kubernetes_asyncio.config` runs
 the package's `__init__`, which imports every API group and every model. The config modules themselves need two names of the
 client: `Configuration`, which is loaded as it is, and `ApiClient`, which is used only by functions that nobody here calls.
+
+aiohttp reads the system's certificates twice when it is imported. What connects from here brings its own TLS context, so it finds
+none to read; whoever used aiohttp's own contexts after all would trust nobody.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from types import ModuleType
 from typing import Final, NoReturn
@@ -16,6 +20,8 @@ from typing import Final, NoReturn
 _PACKAGE: Final = "kubernetes_asyncio"
 _TRACEBACKS: Final = "rich.traceback"
 _FOR_PASSWORDS: Final = "urllib3"  # makes the header of a user with a password
+_HTTP: Final = "aiohttp"
+_CERTIFICATES: Final = "SSL_CERT_FILE"  # OpenSSL reads this file instead of the system's
 _CLIENT: Final = f"{_PACKAGE}.client"
 
 
@@ -27,14 +33,15 @@ class _NoApiClient:
 
 
 def import_config_only() -> None:
-    """Make `kubernetes_asyncio.config` and structlog importable at the price of what is used of them.
+    """Make `kubernetes_asyncio.config`, aiohttp and structlog importable at the price of what is used of them.
 
     For processes of the command line, before `moduledeploy.kube.config` is imported; does nothing where the whole package has
     been imported already.
     """
-    _import_logging_only()
+    import_logging_only()
     if _PACKAGE in sys.modules:
         return
+    _import_without_certificates(_HTTP)
     package = _without_running(_PACKAGE)
     client = _without_running(_CLIENT)
     vars(package)["client"] = client
@@ -42,8 +49,8 @@ def import_config_only() -> None:
     vars(client).update(Configuration=configuration.Configuration, ApiClient=_NoApiClient)
 
 
-def _import_logging_only() -> None:
-    """structlog imports the renderer of colourful tracebacks, and with it a highlighter, unless there is none."""
+def import_logging_only() -> None:
+    """Import structlog without the renderer of colourful tracebacks, which brings a highlighter with it."""
     if "structlog" in sys.modules or _TRACEBACKS in sys.modules:
         return
     modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None forbids the import, says importlib
@@ -52,6 +59,17 @@ def _import_logging_only() -> None:
         importlib.import_module("structlog")
     finally:
         del modules[_TRACEBACKS]
+
+
+def _import_without_certificates(name: str) -> None:
+    set_before = os.environ.get(_CERTIFICATES)
+    os.environ[_CERTIFICATES] = os.devnull
+    try:
+        importlib.import_module(name)
+    finally:
+        del os.environ[_CERTIFICATES]
+        if set_before is not None:
+            os.environ[_CERTIFICATES] = set_before
 
 
 def _import_with(absent: str, name: str) -> ModuleType:
