@@ -179,14 +179,18 @@ class _Pass:
         return self.view.revisions.get(release.completed_revision)
 
     def _look_at_batch(self, release: Release) -> Release:
-        """Whether the opened batch is done now, and the gray time that begins when it becomes so."""
+        """Whether the opened batch is done now, and the gray time that begins when it becomes so.
+
+        A gray time that is made shorter meanwhile ends as if it began with that.
+        """
         strategy = self.view.parent.spec.strategy
         key = batch_key(self.target.number, release.current_batch)
         done = release.current_batch > 0 and is_batch_done(
             release, self.view.slots, desired=self.view.desired, threshold=strategy.failure_threshold, key=key
         )
         if done == release.batch_done:
-            return release
+            at_most = self.now + strategy.gray_time_s
+            return release if (release.gray_until or 0) <= at_most else attrs.evolve(release, gray_until=at_most)
         gray = done and not release.is_last_batch and strategy.gray_time_s > 0
         return attrs.evolve(release, batch_done=done, gray_until=self.now + strategy.gray_time_s if gray else None)
 

@@ -55,6 +55,7 @@ class Rules:
         old = view.parent.status.release
         self._check_pause(view, plan, old, new)
         self._check_sizes(view, old, new, world)
+        self.due_at = min(self.due_at, world.now + view.parent.spec.strategy.gray_time_s)  # it can be made shorter
         if old is None or not _goes_on(old, new):
             self.is_done, self.due_at = False, 0.0
             self.confirmed = {gate for gate in self.confirmed if old is not None and old.revision == new.revision}

@@ -247,6 +247,24 @@ def test_gray_time_begins_again_when_a_batch_that_fell_back_is_done_again() -> N
     assert release(made).current_batch == 2
 
 
+def test_a_gray_time_that_is_made_shorter_ends_no_later_than_it_would_if_it_began_now() -> None:
+    made = gated(needConfirm=False, grayTime=1000)
+    began_at = made.now
+    made.run(30)
+    made.strategy(grayTime=50)
+    made.reconcile()
+    shortened = release(made).gray_until
+    made.run(30)
+    made.strategy(grayTime=5000)
+    made.reconcile()
+    lengthened = release(made).gray_until
+    made.strategy(grayTime=0)
+    made.reconcile()
+
+    assert shortened == lengthened == began_at + 80
+    assert release(made).current_batch == 2
+
+
 def test_a_confirmation_stays_valid_when_the_batch_falls_back() -> None:
     made = gated(bases=6, grayTime=100)
     made.edit(pause=False)
