@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from moduledeploy.devcluster import lastapplied
+from moduledeploy.devcluster import lastapplied, objectmeta
 from moduledeploy.devcluster.errors import ApiError, Object, bad_request, conflict, not_found, unknown
-from moduledeploy.devcluster.fieldpaths import shown, with_parents
+from moduledeploy.devcluster.fieldpaths import from_fields_v1, shown, with_parents
 from moduledeploy.devcluster.levels import Schema, divide, keyed_element, keys_of, parts
-from moduledeploy.devcluster.managedfields import Managed, Workflow, conflict_error, tracked
+from moduledeploy.devcluster.managedfields import Managed, Workflow, conflict_error, fields_set, tracked
 from moduledeploy.devcluster.merging import compare, merge, owned_paths, remove
 from moduledeploy.devcluster.schema import Node
 from moduledeploy.devcluster.storage import Record, copy_object
@@ -35,6 +35,7 @@ class Kind:
 
     schema: Schema
     api_version: str
+    reset: tuple[str, ...] = ()  # what a write of this part can't touch
 
 
 def apply_patch(
@@ -51,7 +52,7 @@ def apply_patch(
     if record is None:
         return _create(writes, resource, key, own, options, flow)
     live = record.obj if record.obj["apiVersion"] == resource.api_version else convert(resource, record.obj)
-    kind = Kind(resource.strategy.schema(), resource.api_version)
+    kind = Kind(resource.strategy.schema(), resource.api_version, resource.strategy.reset(options.subresource))
     merged, managed = merge_intent(writes, kind, live, own, flow, force=force)
     if own != intent and merge(resource.strategy.schema(), live, intent, root=True) != live and flow in managed.fields:
         writes.managers.stamp(managed, flow, resource.api_version)  # also where the change is one that is dropped
@@ -97,9 +98,9 @@ def _check_identity(resource: Resource, key: Key, intent: Object) -> None:
         )
     if meta.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
-    if meta.get("name", key[1]) != key[1]:
-        raise bad_request(f"the name of the object ({meta['name']}) does not match the name on the URL ({key[1]})")
-    if meta.get("namespace", key[0]) != key[0]:
+    if "name" in meta:
+        objectmeta.check_name(meta["name"], key[1])
+    if (meta.get("namespace") or key[0]) != key[0]:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
 
 
@@ -154,14 +155,15 @@ def _create(
     writes: Writes, resource: Resource, key: Key, intent: Object, options: WriteOptions, flow: Workflow
 ) -> Outcome:
     body = copy_object(intent)
-    meta = body["metadata"] = {**body["metadata"], "name": key[1]}
+    meta = body["metadata"]
+    objectmeta.check_name(meta.get("name"), key[1])
     meta.pop("resourceVersion", None)
     if meta.get("uid"):
         why = f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing object was found"
         raise conflict(resource.plural, resource.group, key[1], why)
     managed = Managed()
     managed.put(flow, tracked(owned_paths(resource.strategy.schema(), intent)))
-    return writes.create_outcome(resource, key[0], body, attrs.evolve(options, managed=(managed, flow)))
+    return writes.create_outcome(resource, key[0], body, attrs.evolve(options, managed=(managed, flow)), posted=False)
 
 
 def merge_intent(
@@ -172,7 +174,7 @@ def merge_intent(
     managed = Managed.read(live["metadata"].get("managedFields"))
     if not managed.fields:  # whoever wrote it before there were records of that
         before = Workflow("before-first-apply", "Update")
-        managed.put(before, tracked(owned_paths(schema, _bare(live))))
+        managed.put(before, set(from_fields_v1(fields_set(schema, live, kind.reset))))
         writes.managers.stamp(managed, before, kind.api_version)
     former = managed.fields.get(flow, set())
     wanted = tracked(owned_paths(schema, intent))
@@ -219,7 +221,7 @@ def commit_merged(
     """Store what `merge_intent` gave; raises ApiError 409, 422."""
     meta = {name: value for name, value in merged["metadata"].items() if name != "managedFields"}
     obj, warnings = writes.decode(resource, copy_object({**merged, "metadata": meta}), options)
-    obj["metadata"].setdefault("resourceVersion", str(record.version))
+    warnings = (*warnings, *resource.strategy.warnings(obj, record.obj))
     writes.check_version(resource, record, obj)
     writes.prepare_changed(resource, obj, record.obj, options)
     writes.managers.write(obj, managed)

@@ -75,7 +75,7 @@ class BuiltInStrategy:
 
     def decode(self, obj: Object, resource: Resource, *, keeps_nulls: bool = False) -> Decoded:
         del keeps_nulls  # a Go type has no nulls
-        kind = obj.get("kind") or resource.kind
+        kind = obj.get("kind") or resource.kind  # may be no text
         version = obj.get("apiVersion") or resource.api_version
         if version != resource.api_version:
             raise bad_request(
@@ -84,7 +84,7 @@ class BuiltInStrategy:
         if kind != resource.kind:
             raise bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}')
         reading = Reading(kind, version)
-        meta = objectmeta.check_types(obj.get("metadata") or {}, reading)
+        meta = objectmeta.check_types(obj.get("metadata"), reading)
         rest = {name: value for name, value in obj.items() if name not in {"apiVersion", "kind", "metadata"}}
         body = reading.struct(rest, self.struct, "")
         decoded = {"kind": kind, "apiVersion": version, "metadata": meta, **body}
@@ -106,10 +106,12 @@ class BuiltInStrategy:
         self.update(new, old)
 
     def validate_create(self, obj: Object) -> list[FieldError]:
-        return self.creation(obj) + self.problems(obj)
+        return objectmeta.unqualified_finalizers(obj["metadata"]) + self.creation(obj) + self.problems(obj)
 
     def validate_update(self, new: Object, old: Object, subresource: str) -> list[FieldError]:
-        return [] if subresource == "status" else self.problems(new) + self.changes(new, old)
+        if subresource == "status":
+            return []
+        return objectmeta.unqualified_finalizers(new["metadata"]) + self.problems(new) + self.changes(new, old)
 
     def warnings(self, obj: Object, old: Object | None) -> tuple[str, ...]:
         del obj, old

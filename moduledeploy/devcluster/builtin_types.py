@@ -45,7 +45,7 @@ PodSpec: volumes:[Volume|name] initContainers:[Container|name] containers!:[Cont
 SchedulingGate: name!:string
 ResourceClaim: name!:string ...
 ReadinessGate: conditionType!:string
-HostAlias: ip!:string hostnames:<string>
+HostAlias: ip!:string hostnames:[string]
 TopologySpread: maxSkew!:int32 topologyKey!:string whenUnsatisfiable!:string ...
 Toleration: key:string operator:string value:string effect:string tolerationSeconds?:int64
 PodSecurityContext: ...
@@ -141,13 +141,13 @@ RollingUpdate: maxUnavailable?:intstr maxSurge?:intstr
 DeploymentStatus: observedGeneration:int64 replicas:int32 updatedReplicas:int32 readyReplicas:int32
   availableReplicas:int32 unavailableReplicas:int32 terminatingReplicas?:int32 collisionCount?:int32
   conditions:[DeploymentCondition|type]
-DeploymentCondition: type!:string status!:string lastUpdateTime:time lastTransitionTime:time reason:string
+DeploymentCondition: type!:string status!:string lastUpdateTime!:time lastTransitionTime!:time reason:string
   message:string
 ReplicaSet: spec!:ReplicaSetSpec status!:ReplicaSetStatus
-ReplicaSetSpec: replicas?:int32 minReadySeconds:int32 selector?:#LabelSelector template:PodTemplate
+ReplicaSetSpec: replicas?:int32 minReadySeconds:int32 selector?:#LabelSelector template!:PodTemplate
 ReplicaSetStatus: replicas!:int32 fullyLabeledReplicas:int32 readyReplicas:int32 availableReplicas:int32
   terminatingReplicas?:int32 observedGeneration:int64 conditions:[ReplicaSetCondition|type]
-ReplicaSetCondition: type!:string status!:string lastTransitionTime:time reason:string message:string
+ReplicaSetCondition: type!:string status!:string lastTransitionTime!:time reason:string message:string
 Lease: spec!:LeaseSpec
 LeaseSpec: holderIdentity?:string leaseDurationSeconds?:int32 acquireTime:microtime renewTime:microtime
   leaseTransitions?:int32 strategy?:string preferredHolder?:string
@@ -215,7 +215,7 @@ SelectableField: jsonPath!:string
 Conversion: strategy!:string webhook:any
 DefinitionStatus: conditions!:[DefinitionCondition|type] acceptedNames!:DefinitionNames storedVersions!:[string]
   observedGeneration:int64
-DefinitionCondition: type!:string status!:string lastTransitionTime:time reason:string message:string
+DefinitionCondition: type!:string status!:string lastTransitionTime!:time reason:string message:string
   observedGeneration:int64
 """
 

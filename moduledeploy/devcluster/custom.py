@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.scale import ScalePaths
 
 
-_OWN_FINALIZERS: Final = ("kubernetes", "orphan", "foregroundDeletion")
 _UNQUALIFIED: Final = (
     "prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"
 )
@@ -54,10 +53,10 @@ class CustomStrategy:
 
     def decode(self, obj: Object, resource: Resource, *, keeps_nulls: bool = False) -> Decoded:
         for field in ("kind", "apiVersion"):
-            if not obj.get(field):
-                raise bad_request(f"Object '{field[0].upper()}{field[1:]}' is missing in the request body")
+            if not isinstance(obj.get(field), str) or not obj[field] or obj[field].count("/") > 1:
+                raise bad_request(f"Object '{field[0].upper()}{field[1:]}' is missing in the request body, or no name")
         reading = Reading(obj["kind"], self.api_version)
-        meta = objectmeta.check_types(obj.get("metadata") or {}, reading)
+        meta = objectmeta.check_types(obj.get("metadata"), reading)
         decoded = {**obj, "metadata": meta}
         # A body of another kind is validated as it came: nothing is pruned or filled in.
         if obj["kind"] == resource.kind and obj["apiVersion"] == self.api_version:
@@ -71,13 +70,14 @@ class CustomStrategy:
 
     def prepare_update(self, new: Object, old: Object, subresource: str) -> None:
         if subresource == "status":
-            status = new.get("status")
+            said = "status" in new
             version = new["metadata"].get("resourceVersion")
-            new.update({key: value for key, value in old.items() if key not in ("status", "apiVersion", "kind")})
+            new.update({key: value for key, value in old.items() if key != "status"})
+            new["apiVersion"] = self.api_version
             for key in [key for key in new if key not in old and key != "status"]:
                 del new[key]
             new["metadata"] = {**old["metadata"], "resourceVersion": version}
-            if status is None:
+            if not said:
                 new.pop("status", None)
         elif self.has_status:
             if "status" in old:
@@ -127,11 +127,11 @@ class CustomStrategy:
         return tuple(
             f"metadata.finalizers: {json.dumps(finalizer)}: {_UNQUALIFIED}"
             for finalizer in sorted({*(obj["metadata"].get("finalizers") or [])} - {*before})
-            if "/" not in finalizer and finalizer not in _OWN_FINALIZERS
+            if "/" not in finalizer and finalizer not in objectmeta.OWN_FINALIZERS
         )
 
     def spec_changed(self, new: Object, old: Object) -> bool:
-        ignored = {"metadata", "status"} if self.has_status else {"metadata"}
+        ignored = {"apiVersion", "metadata", "status"} if self.has_status else {"apiVersion", "metadata"}
         return any(new.get(key) != old.get(key) for key in {*new, *old} - ignored)
 
     def grace(self, obj: Object, requested: int | None) -> int | None:

@@ -137,7 +137,8 @@ def whole_tree(schema: Schema, value: Any, *, root: bool = False) -> Object:
     elif form == "keyed":
         below = item_schema(schema)
         for item in value:
-            tree[keyed_element(schema, item)] = whole_tree(below, item)
+            element = keyed_element(schema, item)
+            tree[element] = {} if element in tree else whole_tree(below, item)
     else:
         for item in value:
             tree[valued(item)] = {}

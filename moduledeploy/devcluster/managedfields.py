@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from moduledeploy.devcluster.levels import Schema
     from moduledeploy.devcluster.resources import Resource
     from moduledeploy.devcluster.storage import Object
     from moduledeploy.devcluster.writes import WriteOptions
@@ -131,6 +132,21 @@ def tracked(paths: set[Path]) -> set[Path]:
     return paths - _UNTRACKED
 
 
+def fields_set(schema: Schema, obj: Object, reset: tuple[str, ...]) -> Object:
+    """The FieldsV1 of all that was set where nothing was, but for what a write of this part can't touch (`reset`)."""
+    obj = {**obj, "metadata": {name: value for name, value in obj["metadata"].items() if name != "managedFields"}}
+    tree = whole_tree(schema, obj, root=True)
+    for path in reset:
+        tree.pop(f"f:{path}", None)
+    if isinstance(schema, Type):
+        _without_zeros(tree, obj, zero(schema))
+    meta = {
+        name: below for name, below in tree.pop(_META, {}).items() if (_META, name) not in _UNTRACKED and name != "."
+    }
+    tree = {name: below for name, below in tree.items() if (name,) not in _UNTRACKED}
+    return {**tree, _META: meta} if meta else tree
+
+
 @attrs.frozen
 class FieldManagers:
     """Derives managedFields from what a write changed."""
@@ -139,21 +155,7 @@ class FieldManagers:
 
     def created(self, resource: Resource, obj: Object, options: WriteOptions) -> list[Object]:
         """The creator manages every field that it set: neither what the type has anyway nor what no creation can set."""
-        obj = {**obj, "metadata": {name: value for name, value in obj["metadata"].items() if name != "managedFields"}}
-        schema = resource.strategy.schema()
-        tree = whole_tree(schema, obj, root=True)
-        for path in resource.strategy.reset(""):
-            tree.pop(f"f:{path}", None)
-        if isinstance(schema, Type):
-            _without_zeros(tree, obj, zero(schema))
-        meta = {
-            name: below
-            for name, below in tree.pop(_META, {}).items()
-            if (_META, name) not in _UNTRACKED and name != "."
-        }
-        tree = {name: below for name, below in tree.items() if (name,) not in _UNTRACKED} | (
-            {_META: meta} if meta else {}
-        )
+        tree = fields_set(resource.strategy.schema(), obj, resource.strategy.reset(""))
         if not tree:
             return []
         return [{

@@ -5,6 +5,7 @@ Follows sigs.k8s.io/structured-merge-diff typed (merge.go, compare.go, remove.go
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -13,7 +14,7 @@ from moduledeploy.devcluster.fieldpaths import field
 from moduledeploy.devcluster.levels import Part, Schema, declares, divide, field_schema, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from moduledeploy.devcluster.fieldpaths import Path
 
@@ -54,16 +55,36 @@ def _compare(schema: Schema, old: Any, new: Any, path: Path, out: Comparison, *,
     if form == "fields":
         _compare_fields(schema, old, new, path, out, root=root)
         return
-    before = {part.element: part for part in divide(schema, old, root=root)}
-    for part in divide(schema, new, root=root):
-        here = (*path, part.element)
-        former = before.pop(part.element, None)
-        if former is None:
-            out.added.update(_all_paths(part.schema, part.value, here))
-        else:
-            _compare(part.schema, former.value, part.value, here, out)
-    for element, part in before.items():
-        out.removed.update(_all_paths(part.schema, part.value, (*path, element)))
+    before, after = _by_element(divide(schema, old)), _by_element(divide(schema, new))
+    for element in dict.fromkeys((*after, *before)):
+        _compare_items(before.get(element, ()), after.get(element, ()), (*path, element), out)
+
+
+def _by_element(items: Iterable[Part]) -> dict[str, list[Part]]:
+    """A list's items by what tells them apart; of a list that allows it several may be alike."""
+    found: dict[str, list[Part]] = {}
+    for part in items:
+        found.setdefault(part.element, []).append(part)
+    return found
+
+
+def _compare_items(before: Sequence[Part], after: Sequence[Part], path: Path, out: Comparison) -> None:
+    """Items of one element; where they are several they are one thing without parts."""
+    if len(before) == len(after) == 1:
+        _compare(after[0].schema, before[0].value, after[0].value, path, out)
+    elif len(before) > 1 and len(after) > 1:
+        if [part.value for part in before] != [part.value for part in after]:
+            out.modified.add(path)
+    else:
+        out.removed.update(_paths_of(before, path))
+        out.added.update(_paths_of(after, path))
+
+
+def _paths_of(alike: Sequence[Part], path: Path) -> Iterator[Path]:
+    if len(alike) > 1:
+        yield path
+    elif alike:
+        yield from _all_paths(alike[0].schema, alike[0].value, path)
 
 
 def _compare_fields(schema: Schema, old: Any, new: Any, path: Path, out: Comparison, *, root: bool) -> None:
@@ -82,8 +103,8 @@ def _all_paths(schema: Schema, value: Any, path: Path) -> Iterator[Path]:
     """The path of a value and of everything in it."""
     yield path
     if parts(schema, value) != "whole":
-        for part in divide(schema, value):
-            yield from _all_paths(part.schema, part.value, (*path, part.element))
+        for element, alike in _by_element(divide(schema, value)).items():
+            yield from _paths_of(alike, (*path, element))
 
 
 def owned_paths(schema: Schema, value: Any) -> set[Path]:
@@ -106,6 +127,8 @@ def _owned(schema: Schema, value: Any, path: Path, *, root: bool = False) -> Ite
 def merge(schema: Schema, live: Any, intent: Any, *, root: bool = False) -> Any:
     """The live value with the intent merged in; lists keep the live order where the intent doesn't say otherwise."""
     form = parts(schema, intent)
+    if intent is None and live and parts(schema, live) != "whole":
+        return live  # neither null nor empty takes away what others put in
     if form == "whole" or form != parts(schema, live):
         return intent
     if form == "fields":
@@ -117,26 +140,28 @@ def merge(schema: Schema, live: Any, intent: Any, *, root: bool = False) -> Any:
 
 
 def _merge_list(live: list[Part], intent: list[Part]) -> list[Any]:
-    """Items of the intent in its order; live items between them stay behind the item that they followed."""
-    wanted = {part.element: part for part in intent}
-    present = {part.element: part for part in live}
-    out: list[Any] = []
-    upcoming = list(intent)
-
-    def take() -> str:
-        part = upcoming.pop(0)
-        former = present.get(part.element)
-        out.append(merge(part.schema, former.value, part.value) if former is not None else part.value)
-        return part.element
-
-    for part in live:
-        if part.element not in wanted:
-            out.append(part.value)
-        elif any(other.element == part.element for other in upcoming):
-            while take() != part.element:
-                pass
-    while upcoming:
-        take()
+    """Items of the intent in its order; others stay before the items that they precede in the live list."""
+    wanted, merged = {part.element for part in intent}, set[str]()
+    present = _by_element(live)
+    shared = deque(part.element for part in intent if part.element in present)
+    left, right, out = deque(live), deque(intent), list[Any]()
+    while left or right:
+        head = left[0].element if left else ""
+        if left and head not in wanted:
+            out.append(left.popleft().value)
+            continue
+        if left and right and head != right[0].element and shared and head != shared[0]:
+            left.popleft()  # comes where the intent has it
+            continue
+        if left and (head in merged or (right and head == right[0].element)):
+            left.popleft()
+        if right:
+            part = right.popleft()
+            merged.add(part.element)
+            if shared and shared[0] == part.element:
+                shared.popleft()
+            former = present.get(part.element, [])
+            out.append(merge(part.schema, former[0].value, part.value) if len(former) == 1 else part.value)
     return out
 
 

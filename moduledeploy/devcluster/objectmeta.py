@@ -40,6 +40,7 @@ _ORDER: Final = (
     "managedFields",
 )  # fmt: skip
 _TYPE: Final = Types.parse(NOTATION).structs["ObjectMeta"]
+OWN_FINALIZERS: Final = ("kubernetes", "orphan", "foregroundDeletion")
 _DUPLICATE_OWNERS: Final = (
     ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, "
     "and may reject such requests as early as 1.24; please fix your requests;"
@@ -57,10 +58,22 @@ def generate_name(prefix: str) -> str:
     return prefix[: _MAX_GENERATED - 5] + suffix
 
 
-def fill_new(meta: Object, now: datetime) -> None:
-    """What the system sets at creation; whatever the client sent of it is lost."""
+def check_name(given: str | None, wanted: str) -> None:
+    """Raises ApiError 400 unless a body names the object that the path names."""
+    if not given:
+        raise bad_request(f"the name of the object ({wanted} based on URL) was undeterminable: name must be provided")
+    if given != wanted:
+        raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({wanted})")
+
+
+def wipe(meta: Object) -> None:
+    """What a POST can't bring; other ways of creation let it pass."""
     for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
         meta.pop(field, None)
+
+
+def fill_new(meta: Object, now: datetime) -> None:
+    """What the system sets at creation; whatever the client sent of it is lost."""
     meta["creationTimestamp"] = timestamp(now)
     meta["uid"] = str(uuid.uuid4())
     if meta.get("generateName") and not meta.get("name"):
@@ -87,6 +100,8 @@ def tidy(meta: Object) -> Object:
 
 def check_types(meta: Any, reading: Reading) -> Object:
     """`metadata` with known fields only, in Go's form; raises ApiError 400 where a field has the wrong type."""
+    if meta is None:
+        return {}
     if not isinstance(meta, dict):
         raise bad_request("metadata: expected an object")
     return reading.struct(meta, _TYPE, "metadata.")
@@ -148,6 +163,16 @@ def validate_common(meta: Object) -> list[FieldError]:
         detail = "finalizer orphan and foregroundDeletion cannot be both set"
         problems.append(FieldError(INVALID, "metadata.finalizers", finalizers, detail))
     return problems
+
+
+def unqualified_finalizers(meta: Object) -> list[FieldError]:
+    """Finalizers of a built-in kind that are neither Kubernetes' own nor somebody's by name."""
+    detail = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        FieldError(INVALID, f"metadata.finalizers[{index}]", finalizer, detail)
+        for index, finalizer in enumerate(meta.get("finalizers") or [])
+        if "/" not in finalizer and finalizer not in OWN_FINALIZERS
+    ]
 
 
 def label_problems(labels: Object, path: str) -> list[FieldError]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "GET": "get", "HEAD": "get", "DELETE": "delete"}
 _MAX_MANAGER: Final = 128
+_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
+_INT64: Final = 1 << 63
 _TRUE: Final = frozenset({"1", "true", "True", "TRUE", "t", "T"})
 _FALSE: Final = frozenset({"0", "false", "False", "FALSE", "f", "F"})
 APPLY_TYPE: Final = "application/apply-patch+yaml"
@@ -106,14 +109,25 @@ class Query:
         value = self.values.get(name)
         if value is None:
             return None
-        try:
-            return int(value)
-        except ValueError:
-            raise bad_request(f'strconv.ParseInt: parsing "{value}": invalid syntax') from None
+        if not _INTEGER.fullmatch(value):
+            raise bad_request(f'strconv.ParseInt: parsing "{value}": invalid syntax')
+        if not -_INT64 <= int(value) < _INT64:
+            raise bad_request(f'strconv.ParseInt: parsing "{value}": value out of range')
+        return int(value)
 
     def dry_run(self) -> bool:
         """Whether nothing is to be stored; the value has been checked by `check_write`."""
         return bool(self.values.get("dryRun"))
+
+    def included(self) -> str:
+        """What rows of a table hold of their objects; raises ApiError 400."""
+        value = self.text("includeObject") or "Metadata"
+        if value not in ("Metadata", "Object", "None"):
+            detail = "must be 'Metadata', 'Object', 'None', or empty"
+            raise bad_request(
+                f'Unable to convert to Table as requested: includeObject: Invalid value: "{value}": {detail}'
+            )
+        return value
 
     def check_write(self, kind: str, *, apply: bool = False) -> None:
         """Raises ApiError 422 for options of a write that can't be; `kind` is CreateOptions and the like."""
@@ -130,7 +144,7 @@ class Query:
             problems.append(FieldError(REQUIRED, "fieldManager", None, "is required for apply patch"))
         if kind == "PatchOptions" and not apply and "force" in self.values:
             problems.append(FieldError(FORBIDDEN, "force", None, "may not be specified for non-apply patch"))
-        validation = self.text("fieldValidation")
+        validation = "" if kind == "DeleteOptions" else self.text("fieldValidation")
         if validation and validation not in ("Strict", "Warn", "Ignore"):
             detail = 'supported values: "Ignore", "Strict", "Warn"'
             problems.append(FieldError(NOT_SUPPORTED, "fieldValidation", validation, detail))
@@ -138,7 +152,9 @@ class Query:
             raise invalid(kind, "meta.k8s.io", "", problems)
 
     def check_list(self, *, watch: bool) -> None:
-        """Raises ApiError 422 for list or watch options that contradict each other."""
+        """Raises ApiError 400 for options of lists and watches that are no numbers, 422 for contradictory ones."""
+        self.number("limit")
+        self.number("timeoutSeconds")
         problems = self._watch_problems() if watch else self._list_problems()
         if problems:
             raise invalid("ListOptions", "meta.k8s.io", "", problems)
@@ -156,7 +172,8 @@ class Query:
             problems.append(
                 FieldError(NOT_SUPPORTED, "resourceVersionMatch", match, 'supported values: "NotOlderThan"')
             )
-        if match and self.text("continue"):
+        replays = not initial and self.text("resourceVersion") in ("", "0")  # is completed to NotOlderThan
+        if (match or replays) and self.text("continue"):
             detail = "resourceVersionMatch is forbidden when continue is provided"
             problems.append(FieldError(FORBIDDEN, "resourceVersionMatch", None, detail))
         return problems

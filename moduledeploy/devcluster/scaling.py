@@ -24,6 +24,7 @@ from moduledeploy.devcluster.fieldpaths import field
 from moduledeploy.devcluster.gotypes import Reading
 from moduledeploy.devcluster.kinds import TYPES
 from moduledeploy.devcluster.managedfields import Managed, Workflow
+from moduledeploy.devcluster.objectmeta import check_name
 from moduledeploy.devcluster.scale import to_scale, with_replicas
 from moduledeploy.devcluster.storage import copy_object
 
@@ -46,8 +47,7 @@ def get_scale(writes: Writes, resource: Resource, key: Key) -> Object:
 def replace_scale(writes: Writes, resource: Resource, key: Key, scale: Object, options: WriteOptions) -> Object:
     """Replace the replicas by a whole Scale; raises ApiError 400, 404, 409, 422."""
     wanted = _decoded(scale, key[1], options)
-    if not (scale.get("metadata") or {}).get("name"):
-        raise bad_request(f"the name of the object ({key[1]} based on URL) was undeterminable: name must be provided")
+    check_name((scale.get("metadata") or {}).get("name"), key[1])
     return _write(writes, resource, key, lambda _: wanted, options)
 
 
@@ -134,8 +134,8 @@ def _check_identity(scale: Object, name: str) -> None:
     if scale.get("kind", "Scale") != "Scale" or scale.get("apiVersion", _VERSION) != _VERSION:
         raise bad_request(f'{scale.get("kind")} in version "{scale.get("apiVersion")}" cannot be handled as a Scale')
     meta = scale.get("metadata") or {}
-    if meta.get("name") and meta["name"] != name:
-        raise bad_request(f"the name of the object ({meta['name']}) does not match the name on the URL ({name})")
+    if meta.get("name"):
+        check_name(meta["name"], name)
 
 
 def _checked(scale: Object, name: str) -> tuple[Object, list[str]]:

@@ -36,16 +36,10 @@ def default_deployment(obj: Object) -> None:
 
 
 def default_replica_set(obj: Object) -> None:
-    """One replica; a selector and labels from the template where there are none."""
+    """One replica."""
     spec = obj["spec"]
     spec.setdefault("replicas", 1)
-    template = spec.get("template")
-    if template is None:
-        return
-    labels = template["metadata"].get("labels")
-    if labels and not obj["metadata"].get("labels"):
-        obj["metadata"]["labels"] = dict(labels)
-    default_pod_spec(template["spec"])
+    default_pod_spec(spec["template"]["spec"])
 
 
 def selector_problems(selector: Object, path: str) -> list[FieldError]:

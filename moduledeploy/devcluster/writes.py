@@ -96,11 +96,15 @@ class Writes:
         """Create; see `create_outcome`."""
         return self.create_outcome(resource, namespace, body, options).obj
 
-    def create_outcome(self, resource: Resource, namespace: str, body: Object, options: WriteOptions) -> Outcome:
+    def create_outcome(
+        self, resource: Resource, namespace: str, body: Object, options: WriteOptions, *, posted: bool = True
+    ) -> Outcome:
         """Create from a body that may have come from anywhere; raises ApiError 400, 403, 404, 409, 422."""
         _match_version(resource, body)
         obj, warnings = self.decode(resource, body, options)
         meta = obj["metadata"]
+        if posted:
+            objectmeta.wipe(meta)
         self._match_namespace(resource, namespace, meta)
         managed = self._creator(resource, obj, options)
         warnings = (*warnings, *resource.strategy.warnings(obj, None))
@@ -139,7 +143,6 @@ class Writes:
     def _prepare_new(self, resource: Resource, obj: Object) -> None:
         meta = obj["metadata"]
         objectmeta.fill_new(meta, self.now())
-        meta.pop("generation", None)
         if resource.strategy.has_generation:
             meta["generation"] = 1
         resource.strategy.prepare_create(obj)
@@ -155,14 +158,12 @@ class Writes:
         obj, warnings = self.decode(resource, body, options)
         meta = obj["metadata"]
         self._match_namespace(resource, key[0], meta)
-        _match_name(meta, key)
+        objectmeta.check_name(meta.get("name"), key[1])
         record = self.store.get(resource.table, key)
         if record is None:
             return self._replace_missing(resource, key, obj, options)
         if meta.get("uid"):
             options = attrs.evolve(options, uid=meta["uid"])
-        if not meta.get("resourceVersion") and resource.strategy.unconditional_update:
-            meta["resourceVersion"] = str(record.version)
         warnings = (*warnings, *resource.strategy.warnings(obj, record.obj))
         return attrs.evolve(self._update(resource, record, obj, options), warnings=warnings)
 
@@ -172,7 +173,7 @@ class Writes:
         if obj["metadata"].get("uid"):
             raise conflict(resource.plural, resource.group, key[1], "Precondition failed: UID in precondition")
         obj["metadata"].pop("resourceVersion", None)
-        return self.create_outcome(resource, key[0], obj, options)
+        return self.create_outcome(resource, key[0], obj, options, posted=False)
 
     def merge(self, resource: Resource, key: Key, patch: Object, options: WriteOptions) -> Outcome:
         """JSON merge patch (RFC 7386)."""
@@ -193,7 +194,7 @@ class Writes:
                 raise
             # What can't be decoded after a patch is the patch's fault: no 400, but an Invalid without an object.
             raise invalid("", "", "", [FieldError(INVALID, "patch", patched, error.message)]) from error
-        _match_name(obj["metadata"], key)
+        objectmeta.check_name(obj["metadata"].get("name"), key[1])
         self._match_namespace(resource, key[0], obj["metadata"])
         warnings = (*warnings, *resource.strategy.warnings(obj, record.obj))
         return attrs.evolve(self._update(resource, record, obj, options), warnings=warnings)
@@ -214,6 +215,9 @@ class Writes:
         """Optimistic concurrency; raises ApiError 409, 422."""
         plural, group, name = resource.plural, resource.group, record.key[1]
         version = obj["metadata"].get("resourceVersion")
+        if version in (None, "", "0") and resource.strategy.unconditional_update:
+            obj["metadata"]["resourceVersion"] = str(record.version)
+            return
         if not version or version == "0":
             problem = FieldError(INVALID, "metadata.resourceVersion", 0, "must be specified for an update")
             raise invalid(plural, group, name, [problem])
@@ -280,13 +284,6 @@ def _match_version(resource: Resource, body: Object) -> None:
     if given and given != resource.api_version:
         raise bad_request(
             f"the API version in the data ({given}) does not match the expected API version ({resource.api_version})"
-        )
-
-
-def _match_name(meta: Object, key: Key) -> None:
-    if meta.get("name") != key[1]:
-        raise bad_request(
-            f"the name of the object ({meta.get('name', '')}) does not match the name on the URL ({key[1]})"
         )
 
 
