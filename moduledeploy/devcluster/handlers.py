@@ -17,12 +17,14 @@ from moduledeploy.devcluster.bodies import (
     repeated_fields,
     unsupported,
 )
-from moduledeploy.devcluster.deletion import DeleteOptions
+from moduledeploy.devcluster.deletion import DeleteOptions, validate
 from moduledeploy.devcluster.errors import (
+    INVALID,
     ApiError,
     FieldError,
     Object,
     bad_request,
+    internal,
     invalid,
     not_found,
 )
@@ -152,7 +154,7 @@ class Handlers:
 
     def patch(self, request: Request) -> Answer:
         """Patch the object, its status or its scale, in any of the four ways."""
-        kind = media_type(request.content_type)
+        kind = request.content_type.partition(";")[0].strip()
         apply = kind == APPLY_TYPE
         options = self._options(request, "PatchOptions", apply=apply)
         resource, key = request.resource, request.key
@@ -195,8 +197,10 @@ class Handlers:
         return Answer(body={**status, "details": {key: value for key, value in details.items() if value}})
 
     def delete_options(self, request: Request) -> DeleteOptions:
-        """Checked options of a delete."""
-        return _delete_options(request)
+        """Checked options of a delete, also where there will be nothing to delete; raises ApiError 400, 422."""
+        options = _delete_options(request)
+        validate(options)
+        return options
 
     def _read(self, request: Request, options: WriteOptions) -> tuple[Object, WriteOptions]:
         """The body as an object, and options that know of what stood twice in it; raises ApiError 400, 413, 415."""
@@ -245,13 +249,25 @@ def _typed_patch(obj: Object, patch: Object, resource: Resource) -> Object:
 def _patch_function(kind: str, request: Request) -> Callable[[Object], Object]:
     match kind:
         case "application/json-patch+json":
-            return lambda obj: json_patch(obj, _patch_body(request))
+            return lambda obj: _identified(json_patch(obj, _patch_body(request)), request)
         case "application/merge-patch+json":
-            return lambda obj: merge_patch(obj, _patch_object(request))
+            return lambda obj: _identified(merge_patch(obj, _patch_object(request)), request)
         case "application/strategic-merge-patch+json" if request.resource.strategy.strategic:
-            return lambda obj: _typed_patch(obj, _patch_object(request), request.resource)
+            return lambda obj: _typed_patch(obj, _patch_object(request, nothing={}), request.resource)
         case _:
             raise unsupported(_PATCHES if request.resource.strategy.strategic else _CUSTOM_PATCHES)
+
+
+def _identified(patched: Object, request: Request) -> Object:
+    """What was patched, which still has an apiVersion; raises ApiError 400, 422, 500."""
+    if patched.get("apiVersion") or not patched.get("kind") or request.target.subresource == "scale":
+        return patched
+    if not request.resource.strategy.typed:
+        raise internal("Object 'apiVersion' is missing in the patched object")
+    if request.query.text("fieldValidation") == "Strict":
+        raise invalid("", "", "", [FieldError(INVALID, "patch", patched, "Object 'apiVersion' is missing")])
+    objectmeta.check_name(None, request.target.name)
+    return patched
 
 
 def _faults_of_patch(kind: str, body: bytes) -> tuple[str, ...]:
@@ -273,8 +289,11 @@ def _patch_body(request: Request) -> Any:
         raise bad_request(f"error decoding patch: {error.message}") from error
 
 
-def _patch_object(request: Request) -> Object:
+def _patch_object(request: Request, *, nothing: Object | None = None) -> Object:
+    """The patch, which is an object; `nothing` is what null means."""
     body = _patch_body(request)
+    if body is None:
+        body = nothing
     if not isinstance(body, dict):
         raise bad_request("error decoding patch: json: cannot unmarshal into an object")
     return body
@@ -286,7 +305,7 @@ def _delete_options(request: Request) -> DeleteOptions:
         request.query.check_write("DeleteOptions")
         query = request.query
         return DeleteOptions(
-            grace_s=query.number("gracePeriodSeconds"), propagation=query.text("propagationPolicy") or None,
+            grace_s=query.number("gracePeriodSeconds"), propagation=query.values.get("propagationPolicy"),
             orphan_dependents=query.switch("orphanDependents"), dry_run=query.dry_run(),
         )  # fmt: skip
     body, _ = read_object(request.body, request.content_type)

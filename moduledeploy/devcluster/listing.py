@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.storage import Key, Object, Record, Store, Table
 
 BLOCK_S: Final = 3.0  # apiserver storage/cacher/watch_cache.go blockTimeout
+_UINT64: Final = 1 << 64
 META_FIELDS: Final = frozenset({"metadata.name", "metadata.namespace"})
 
 
@@ -89,11 +90,16 @@ class Page:
 
 def parse_version(text: str) -> int:
     """A resource version; raises ApiError 500 as a real server does for what is none."""
-    if not text:
-        return 0
-    if not text.isdigit():
-        raise unknown(f'strconv.ParseUint: parsing "{text}": invalid syntax')
-    return int(text)
+    if why := _unreadable(text):
+        raise unknown(why)
+    return int(text or "0")
+
+
+def _unreadable(text: str) -> str:
+    """Why it is no version, or nothing; none at all is one."""
+    if text and not text.isdecimal():
+        return f'strconv.ParseUint: parsing "{text}": invalid syntax'
+    return f'strconv.ParseUint: parsing "{text}": value out of range' if int(text or "0") >= _UINT64 else ""
 
 
 async def read_page(store: Store, selection: Selection, query: Query) -> Page:
@@ -104,8 +110,8 @@ async def read_page(store: Store, selection: Selection, query: Query) -> Page:
     table = store.open(selection.resource.table)
     if token:
         return _continued(store, table, selection, token, limit, text)
-    if text and not text.isdigit():
-        raise bad_request(f'invalid resource version "{text}"')
+    if why := _unreadable(text):
+        raise bad_request(f"invalid resource version: {why}")
     asked, match = parse_version(text), query.text("resourceVersionMatch")
     await wait_for(store, asked)
     if text == "0" and match != "Exact":
@@ -134,13 +140,7 @@ def _at(table: Table, version: int) -> dict[Key, Record]:
 def _continued(store: Store, table: Table, selection: Selection, token: str, limit: int, text: str) -> Page:
     if text not in ("", "0"):
         raise bad_request("specifying resource version is not allowed when using continue")
-    try:
-        decoded = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        version, start = int(decoded["rv"]), (str(decoded["start"][0]), str(decoded["start"][1]))
-        if decoded["v"] != "meta.k8s.io/v1":
-            raise bad_request("continue key is not valid: server does not recognize this encoded version")
-    except (binascii.Error, ValueError, KeyError, TypeError, IndexError) as error:
-        raise bad_request(f"continue key is not valid: {error}") from error
+    version, start = _resumed(token, selection.namespace)
     if text == "0":
         limit = 0  # any version will do: the watch cache answers, whole
     if version < 0:
@@ -151,8 +151,23 @@ def _continued(store: Store, table: Table, selection: Selection, token: str, lim
         records = table.as_of(version)
     except HistoryLostError:
         gone = expired("The provided continue parameter is too old to display a consistent list result.")
-        raise _with_token(gone, _token(-1, start)) from None
+        raise _with_token(gone, _token(-1, start, selection.namespace)) from None
     return _cut(selection, records, version, limit, start)
+
+
+def _resumed(token: str, namespace: str | None) -> tuple[int, Key]:
+    """The version and the first key of the next page; raises ApiError 400."""
+    try:
+        decoded = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        encoding, version, start = decoded["v"], decoded["rv"], decoded["start"]
+    except (binascii.Error, ValueError, KeyError, TypeError) as error:
+        raise bad_request(f"continue key is not valid: {error}") from error
+    if encoding != "meta.k8s.io/v1" or type(version) is not int or version == 0 or not isinstance(start, str):
+        raise bad_request("continue key is not valid: server does not recognize this encoded version")
+    steps = start.split("/")
+    if ".." in steps:
+        raise bad_request(f"invalid continue token: continue key is not valid: {start}")
+    return version, (namespace, start) if namespace is not None else (steps[0], "/".join(steps[1:]))
 
 
 def _with_token(error: ApiError, token: str) -> ApiError:
@@ -160,8 +175,9 @@ def _with_token(error: ApiError, token: str) -> ApiError:
     return error
 
 
-def _token(version: int, start: Key) -> str:
-    text = json.dumps({"v": "meta.k8s.io/v1", "rv": version, "start": list(start)}, separators=(",", ":"))
+def _token(version: int, start: Key, namespace: str | None) -> str:
+    where = "/".join(start) if namespace is None else start[1]
+    text = json.dumps({"v": "meta.k8s.io/v1", "rv": version, "start": where}, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -191,7 +207,12 @@ def _cut(
     for index, record in enumerate(candidates):
         if len(chosen) == limit:  # whether anything that follows is selected is not known yet
             remaining = len(candidates) - index if selection.is_everything() else None
-            return Page(records=chosen, version=version, token=_token(version, record.key), remaining=remaining)
+            return Page(
+                records=chosen,
+                version=version,
+                token=_token(version, record.key, selection.namespace),
+                remaining=remaining,
+            )
         if selection.selects(record.obj):
             chosen.append(record)
     return Page(records=chosen, version=version)

@@ -53,7 +53,8 @@ def choose(accept: str, *, shapes: bool = True) -> Form:
     raise not_acceptable()
 
 
-def not_acceptable() -> ApiError:
+def not_acceptable(
+    message: str = "only the following media types are accepted: application/json, application/yaml",
+) -> ApiError:
     """406."""
-    message = "only the following media types are accepted: application/json, application/yaml"
     return ApiError(406, "NotAcceptable", message)

@@ -8,6 +8,7 @@ only where they are written alike.
 from __future__ import annotations
 
 import re
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from moduledeploy.devcluster.errors import ApiError, bad_request
@@ -21,17 +22,25 @@ _INDEX: Final = re.compile(r"[+-]?[0-9]+")
 _FIELDS: Final = frozenset({"op", "path", "from", "value"})
 
 
-def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7386: objects are merged, null removes, everything else replaces."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
+def merge_patch(target: Object, patch: Object) -> Object:
+    """RFC 7386: objects are merged, null removes, everything else replaces; what is new loses the nulls in it."""
+    merged = dict(target)
     for key, value in patch.items():
+        present = merged.get(key)
         if value is None:
             merged.pop(key, None)
+        elif isinstance(present, dict):
+            merged[key] = merge_patch(present, value) if isinstance(value, dict) else value
         else:
-            merged[key] = merge_patch(merged.get(key), value)
+            merged[key] = _without_nulls(value)
     return merged
+
+
+def _without_nulls(value: Any) -> Any:
+    """What objects in it have of null is gone; in lists it stays."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def unknown_fields(operations: Any) -> list[str]:
@@ -46,17 +55,26 @@ def unknown_fields(operations: Any) -> list[str]:
 
 def json_patch(target: Object, operations: Any) -> Object:
     """The patched object; raises ApiError 400 for what is no patch and 422 for one that can't be applied."""
-    if not isinstance(operations, list) or not all(isinstance(operation, dict) for operation in operations):
+    operations = [] if operations is None else operations
+    if not isinstance(operations, list) or not all(map(_is_operation, operations)):
         raise bad_request("error decoding patch: json: cannot unmarshal into a list of operations")
     if len(operations) > _MAX_OPERATIONS:
         message = f"The allowed maximum operations in a JSON patch is {_MAX_OPERATIONS}, got {len(operations)}"
         raise ApiError(413, "RequestEntityTooLarge", message)
     document: Any = copy_object(target)
     for operation in operations:
-        document = _apply(document, operation)
+        document = _apply(document, operation or {})
     if not isinstance(document, dict):
         raise bad_request("the patched document is no object")
     return document
+
+
+def _is_operation(operation: Any) -> bool:
+    """Null counts as an operation that says nothing; what says something says it in texts."""
+    if operation is None:
+        return True
+    texts = ("op", "path", "from")
+    return isinstance(operation, dict) and all(isinstance(operation.get(name), (str, NoneType)) for name in texts)
 
 
 def _refused(why: str) -> ApiError:
@@ -90,13 +108,13 @@ def _apply(document: Any, operation: Object) -> Any:
             if not _equal(present, value):
                 raise _refused(f"testing path {path} failed: test failed")
         case other:
-            raise _refused(f"Unexpected kind: {other if isinstance(other, str) else 'unknown'}")
+            raise _refused(f"Unexpected kind: {other or 'unknown'}")
     return document
 
 
 def _pointer(operation: Object, name: str) -> str:
-    pointer = operation.get(name)
-    if not isinstance(pointer, str):
+    pointer: str | None = operation.get(name)
+    if pointer is None:
         raise _refused(f"operation has no {name}")
     return pointer
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.storage import Object
 
 Operator = Literal["=", "!=", "in", "notin", "exists", "!", "gt", "lt"]
+_ESCAPED: Final = re.compile(r"\\([\\,=])")
 _TOKEN: Final = re.compile(r"\s*(==|!=|[=!<>(),]|[^\s=!<>(),]+)")
 
 
@@ -174,8 +175,17 @@ def parse_field_selector(text: str, supported: frozenset[str]) -> Selector:
         if key not in supported:
             raise bad_request(f'field label not supported: "{key}"')
         named: Operator = "!=" if sign == "!=" else "="
-        requirements.append(Requirement(key, named, frozenset({re.sub(r"\\([\\,=])", r"\1", value)})))
+        requirements.append(Requirement(key, named, frozenset({_unescaped(value)})))
     return Selector(tuple(requirements))
+
+
+def _unescaped(value: str) -> str:
+    rest = _ESCAPED.sub("", value)  # has no comma: there the value would have ended
+    if "\\" in rest:
+        raise bad_request("invalid field selector: invalid escape sequence: \\")
+    if "=" in rest:
+        raise bad_request(f"invalid field selector: unescaped character in value: {ord('=')}")
+    return _ESCAPED.sub(r"\1", value)
 
 
 def matches_label_selector(selector: Object, labels: Mapping[str, str]) -> bool:

@@ -181,12 +181,12 @@ class Server:
     def _shaped(self, resource: Resource, objects: list[Object], form: Form, query: Query, *, single: bool) -> Object:
         if form.shape == "table":
             meta = {"resourceVersion": objects[0]["metadata"].get("resourceVersion", "")} if single else {}
-            include = query.text("includeObject") or "Metadata"
-            return tables.table(resource, objects, self.handlers.writes.now(), meta, include, form.version)
+            now = self.handlers.writes.now()
+            return tables.table(resource, objects, now, meta, query.included(), form.version)
         if form.shape == "partials":
-            raise unknown(
-                f"you requested PartialObjectMetadataList, but the requested object is not a list ({resource.kind})"
-            )
+            if not resource.strategy.typed:
+                raise unknown("content is not a list")
+            raise not_acceptable(f"you requested PartialObjectMetadataList, but {resource.kind} is not a list")
         return tables.partial(objects[0], form.version)
 
     async def _collection(
@@ -219,9 +219,8 @@ class Server:
             meta["remainingItemCount"] = page.remaining
         if form.shape == "table":
             objects = (view(resource, record) for record in page.records)
-            include = query.text("includeObject") or "Metadata"
             now = self.handlers.writes.now()
-            return _respond(tables.table(resource, objects, now, meta, include, form.version), form)
+            return _respond(tables.table(resource, objects, now, meta, query.included(), form.version), form)
         if form.shape == "partial":
             raise not_acceptable()
         if form.shape == "partials":
@@ -248,9 +247,8 @@ class Server:
             raise not_acceptable()
         shaper = None
         if form.shape != "plain":
-            shaper = Shaper(
-                f"{form.shape}{query.text('includeObject')}", query.text("includeObject") or "Metadata", self
-            )
+            include = query.included()
+            shaper = Shaper(f"{form.shape}{include}", include, self)
         if form.shape == "partial":
             shaper = Shaper("partial", "", self)
         watch = Watch(store=self.handlers.store, selection=selection, options=WatchOptions.of(query), shaper=shaper,
@@ -273,7 +271,7 @@ class Server:
     async def _delete_collection(self, request: Request, form: Form) -> web.Response:
         selection = Selection.of(request.resource, request.target.namespace, request.query)
         options = self.handlers.delete_options(request)
-        page = await read_page(self.handlers.store, selection, Query({**request.query.values, "resourceVersion": ""}))
+        page = await read_page(self.handlers.store, selection, request.query)
         for record in page.records:
             try:
                 self.handlers.writes.delete(request.resource, record.key, options)

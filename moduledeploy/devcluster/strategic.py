@@ -77,14 +77,13 @@ def _merge_field(merged: Object, name: str, value: Any, kind: Type | None, order
             merged.pop(name, None)
         else:
             merged[name] = result
-    elif isinstance(value, list) and kind is not None and kind.form == "keyed":
-        merged[name] = _merge_keyed(present if isinstance(present, list) else [], value, kind, order)
-    elif isinstance(value, list) and kind is not None and kind.form == "set":
-        before = present if isinstance(present, list) else []
-        together = [*before, *(item for item in value if item not in before)]
-        merged[name] = _ordered(together, order if order is not None else value, before, "")
+    elif isinstance(value, list) and isinstance(present, list) and kind is not None and kind.form == "keyed":
+        merged[name] = _merge_keyed(present, value, kind, order)
+    elif isinstance(value, list) and isinstance(present, list) and kind is not None and kind.form == "set":
+        together = [*present, *(item for item in value if item not in present)]
+        merged[name] = _ordered(together, order if order is not None else value, present, "")
     else:
-        merged[name] = value
+        merged[name] = _undirected(value)
 
 
 def _undirected(value: Any) -> Any:
@@ -107,7 +106,7 @@ def _key(kind: Type | None) -> str:
 
 
 def _merge_keyed(present: list[Any], patch: list[Any], kind: Type, order: list[Any] | None) -> list[Any]:
-    key = _key(kind)
+    key, patch = _key(kind), [entry if isinstance(entry, dict) else {} for entry in patch]
     if any(item.get(_DIRECTIVE) == "replace" for item in patch):
         return [item for item in patch if item.get(_DIRECTIVE) != "replace"]
     merged = list(present)

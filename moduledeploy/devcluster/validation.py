@@ -43,7 +43,7 @@ def joined(path: str, name: str) -> str:
 
 def validate(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[FieldError]:
     """Every violated constraint at and below `value`."""
-    if old is not ABSENT and old == value:
+    if old is not ABSENT and _identical(old, value):
         return []
     if value is None and node.nullable:
         return []
@@ -60,6 +60,17 @@ def validate(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Field
     elif isinstance(value, dict):
         problems += _object_problems(node, value, path, old)
     return problems + _composed_problems(node, value, path)
+
+
+def _identical(one: Any, other: Any) -> bool:
+    """Equal, and true and false no numbers."""
+    if one is other:
+        return True
+    if isinstance(one, bool) != isinstance(other, bool) or one != other:
+        return False
+    if isinstance(one, dict):
+        return all(_identical(item, other[name]) for name, item in one.items())
+    return not isinstance(one, list) or all(_identical(*pair) for pair in zip(one, other, strict=True))
 
 
 def _same(value: Any, allowed: Any) -> bool:
@@ -220,6 +231,8 @@ def repeated(node: Node, value: Any, path: str) -> list[FieldError]:
             if identity is not None and identity in seen:
                 shown = {key: item.get(key) for key in node.map_keys} if node.list_type == "map" else item
                 problems.append(FieldError(DUPLICATE, where, shown))
+            if node.list_type == "map" and not isinstance(item, dict):
+                problems.append(FieldError(INVALID, where, item, "must be an object for an array of list-type map"))
             seen.append(identity)
             problems += repeated(node.items, item, where)
     elif isinstance(value, dict):
