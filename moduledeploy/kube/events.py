@@ -109,8 +109,8 @@ class Recorder:
     """Takes events at any time, writes them in `run`; a full queue, a chatty object or a refusing server cost events only.
 
     The same event (all but its note) within six minutes becomes a series: the second updates the first one's object,
-    further ones are counted and written every half hour and at the end. Per object and type 25 at once, then one in five
-    minutes: chatter never hides a warning.
+    further ones are counted and written every half hour and at the end. Per object, type and reason 25 at once, then one in
+    five minutes: chatter never hides a warning, nor the batches of a rollout its end.
     """
 
     writer: EventWriter
@@ -121,7 +121,7 @@ class Recorder:
     draw: Callable[[], float] = random.random
     _queue: deque[_Occurrence] = attrs.field(factory=deque, init=False)
     _series: OrderedDict[_Occurrence, _Series] = attrs.field(factory=OrderedDict, init=False)
-    _buckets: OrderedDict[tuple[Reference, EventType], _Bucket] = attrs.field(factory=OrderedDict, init=False)
+    _buckets: OrderedDict[tuple[Reference, EventType, str], _Bucket] = attrs.field(factory=OrderedDict, init=False)
     _wake: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _idle: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _closing: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
@@ -262,7 +262,7 @@ class Recorder:
 
     def _has_token(self, occurrence: _Occurrence) -> bool:
         now = self.clock.monotonic()
-        source = (occurrence.regarding, occurrence.type)
+        source = (occurrence.regarding, occurrence.type, occurrence.reason)
         bucket = self._buckets.pop(source, None) or _Bucket(_SPAM_BURST, now)
         bucket.tokens = min(_SPAM_BURST, bucket.tokens + (now - bucket.at) * _SPAM_REFILL_PER_S)
         bucket.at = now

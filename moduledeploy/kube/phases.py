@@ -216,8 +216,6 @@ def failure_of(error: ApiError, *, is_in_stream: bool = False) -> Failure:
             return Failure.STREAM_ERROR if is_in_stream else Failure.SERVER
         case Unauthorized() | Forbidden() | NotFound():
             return Failure.DENIED
-        case Unreachable(reason="idle"):
-            return Failure.IDLE
         case Unreachable():
             return Failure.CUT
         case Invalid() | _:

@@ -84,8 +84,8 @@ class WatchRules:
     answer_within_s: float = 30.0
     min_watch_s: float = 300.0  # client-go, tools/cache/reflector.go: 5 to 10 minutes, so that load spreads
     max_watch_s: float = 600.0
-    # The server's watch cache sends a bookmark each minute: a third of one more without a line is a dead connection. One that
-    # was only slow, or a server without bookmarks, costs a request that resumes the watch.
+    # The server's watch cache sends a bookmark each minute: a third of one more without a line may be a dead connection. One that
+    # was only slow, or a kind in which nothing happens on a storage that reports no progress, costs a request that resumes it.
     idle_s: float = 80.0
     # Beyond the end that the server was asked for.
     end_margin_s: float = 10.0
@@ -137,7 +137,6 @@ class Reflector(Generic[T]):
     _backoff: BackoffCounter = attrs.field(init=False)
     _retry_after_s: float = attrs.field(default=0.0, init=False)
     _read_began_at: float = attrs.field(default=0.0, init=False)
-    _has_bookmarks: bool = attrs.field(default=False, init=False)
     _counters: dict[str, MetricCounter] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -246,7 +245,7 @@ class Reflector(Generic[T]):
                         continue  # a slow beginning, and nothing read so far is lost
                     self._error = f"no end of the initial events: {error.message}"
                     return Failure.NO_MARKER
-                if error.reason == "idle" and not self._has_bookmarks:
+                if error.reason == "idle":
                     return Failure.IDLE  # nothing may have happened: no fault that anybody should read of
                 raise
             if lines is None:
@@ -297,7 +296,6 @@ class Reflector(Generic[T]):
             self.sink.collect(event)
 
     async def _take_bookmark(self, event: Bookmark, watch: _Watch) -> None:
-        self._has_bookmarks = True
         if watch.is_synced:
             self.sink.apply(event)
             watch.rv = event.rv

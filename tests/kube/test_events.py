@@ -7,7 +7,7 @@ import anyio
 import attrs
 
 from moduledeploy.kube.errors import AlreadyExists, Forbidden, NotFound, NotLeading, TooManyRequests, Unreachable
-from moduledeploy.kube.events import EVENTS, Recorder, Reference
+from moduledeploy.kube.events import EVENTS, EventType, Recorder, Reference
 from moduledeploy.kube.writer import Written
 from moduledeploy.runtime.metrics import Metrics
 from tests.clock import ManualClock
@@ -54,10 +54,17 @@ class Rig:
     metrics: Metrics
     recorder: Recorder
 
-    def say(self, note: str = "it did", reason: str = "Did", regarding: Reference = POD, warning: bool = False) -> None:
-        self.recorder.event(
-            regarding=regarding, type="Warning" if warning else "Normal", reason=reason, action="Doing", note=note
-        )
+    def say(
+        self,
+        note: str = "it did",
+        reason: str = "Did",
+        regarding: Reference = POD,
+        action: str = "Doing",
+        *,
+        warning: bool = False,
+    ) -> None:
+        kind: EventType = "Warning" if warning else "Normal"
+        self.recorder.event(regarding=regarding, type=kind, reason=reason, action=action, note=note)
 
     def dropped(self, why: str) -> float | None:
         return self.metrics.registry.get_sample_value("moduledeploy_events_dropped_total", {"reason": why})
@@ -237,22 +244,23 @@ async def test_a_creation_that_arrived_after_all_is_a_success() -> None:
         assert rig.dropped("failed") == 0
 
 
-async def test_a_chatty_object_is_cut_off_and_others_and_warnings_are_not() -> None:
+async def test_a_chatty_object_is_cut_off_and_other_reasons_warnings_and_objects_are_not() -> None:
     async with recording() as rig:
         for number in range(40):
-            rig.say(reason=f"r{number}")
+            rig.say(action=f"batch {number}")
+        rig.say(reason="Completed")
         rig.say(warning=True)
         rig.say(regarding=attrs.evolve(POD, name="quiet"))
         await rig.clock.run_for(0)
-        assert len(rig.api.created) == 27
+        assert len(rig.api.created) == 28
         assert rig.dropped("spam") == 15
 
         await rig.clock.run_for(301)
-        rig.say(reason="later")
-        rig.say(reason="later still")
+        rig.say(action="later")
+        rig.say(action="later still")
         await rig.clock.run_for(0)
 
-    assert len(rig.api.created) == 28
+    assert len(rig.api.created) == 29
 
 
 async def test_a_full_queue_drops_and_never_waits() -> None:

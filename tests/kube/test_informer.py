@@ -225,14 +225,17 @@ async def test_7_a_watch_that_dies_before_its_first_bookmark_is_given_up_as_soon
         await it.clock.run_until(lambda: it.informer.store.last_rv == "11", at_most_s=90)
 
 
-async def test_7_where_no_bookmarks_are_sent_silence_may_be_nothing_else_and_is_no_fault() -> None:
-    """A server whose storage reports no progress has none for kinds in which nothing happens."""
+@pytest.mark.parametrize("first", [Stream(), Stream([bookmark(10)])])
+async def test_7_silence_may_be_nothing_else_and_is_no_fault(first: Stream) -> None:
+    """A server whose storage reports no progress sends no second bookmark to kinds in which nothing happens."""
     listed = Reply(page(10, thing("a", 3)))
-    async with rig(listed, Stream(), Stream(), Stream([modified("a", 11)]), initial=Means.PAGES) as it:
-        await it.clock.run_until(lambda: it.informer.store.last_rv == "11", at_most_s=180)
+    with capture_logs() as logs:
+        async with rig(listed, first, Stream(), Stream([modified("a", 11)]), initial=Means.PAGES) as it:
+            await it.clock.run_until(lambda: it.informer.store.last_rv == "11", at_most_s=180)
 
-        assert [request.query.get("resourceVersion") for request in it.server.requests[1:]] == ["10"] * 3
-        assert it.informer.last_error == ""
+            assert [request.query.get("resourceVersion") for request in it.server.requests[1:]] == ["10"] * 3
+            assert it.informer.last_error == ""
+    assert [entry["event"] for entry in logs if entry["log_level"] != "debug"] == ["cache filled"]
 
 
 async def test_4_a_slow_stream_that_still_says_something_is_waited_for() -> None:

@@ -148,7 +148,6 @@ def test_a_fault_while_paging_asks_for_the_same_page_unless_its_token_has_expire
         (NotFound("x"), False, Failure.DENIED),
         (Invalid("x"), False, Failure.UNSUPPORTED),
         (Conflict("x"), False, Failure.UNSUPPORTED),
-        (Unreachable("x", reason="idle"), False, Failure.IDLE),
         (Unreachable("x", reason="reset"), False, Failure.CUT),
         (Unreachable("x", reason="timeout"), False, Failure.CUT),
     ],
