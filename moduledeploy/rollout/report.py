@@ -151,16 +151,21 @@ def _progressing(view: View, findings: Findings, now: float) -> tuple[bool | Non
         return True, "NewReplicaSetCreated", "the first pass is to come"
     if release.failure is not None:
         return False, release.failure.reason, release.failure.message
-    deadline = deadline_at(release, view.parent.spec.progress_deadline_s)
     if release.progress is Progress.COMPLETED:
         return True, "NewReplicaSetAvailable", f"ModuleReplicaSet {release.revision} has all replicas available"
     if release.progress is Progress.PAUSED:
         return None, "DeploymentPaused", "paused by spec.pause"
-    if deadline is not None and now >= deadline:
+    if _is_overdue(view, release, now):
         return False, DEADLINE_EXCEEDED, f"no progress for {view.parent.spec.progress_deadline_s} s"
     if release.current_batch == 0:
         return True, "NewReplicaSetCreated", f"ModuleReplicaSet {release.revision} is there"
     return True, "ReplicaSetUpdated", f"ModuleReplicaSet {release.revision} is progressing"
+
+
+def _is_overdue(view: View, release: Release, now: float) -> bool:
+    """It is executing, and the progress deadline is over."""
+    deadline = deadline_at(release, view.parent.spec.progress_deadline_s)
+    return release.failure is None and deadline is not None and now >= deadline
 
 
 def _message(view: View, findings: Findings, now: float) -> str:
@@ -235,6 +240,8 @@ def _notes(view: View, findings: Findings, now: float) -> list[str]:
     is_told = release is None or (release.failure is not None and findings.rolled_back_to is None)
     if not is_told and (failing := first_failure(slots)):
         notes.append(f"{slots.count(Mark.FAILING)} fail, {failing}{next_try(slots)}")
+    if release is not None and _is_overdue(view, release, now):
+        notes.append(f"no progress for {view.parent.spec.progress_deadline_s} s")
     if installing := slots.count(Mark.INSTALLING):
         notes.append(f"{installing} are being installed")
     if not_ready := slots.count(Mark.NOT_READY):

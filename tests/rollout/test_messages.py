@@ -79,6 +79,13 @@ def test_replicas_that_are_not_available_yet_say_what_they_wait_for_and_until_wh
     assert "; 1 are on bases that aren't Ready; " in said(made)
 
 
+def test_a_rollout_that_gets_nowhere_says_for_how_long() -> None:
+    made = world(bases=3, batchCount=1)
+    made.run(601)
+
+    assert "3 of 4 replicas of orders-6qtnk4xhjc are available; no progress for 600 s; " in made.status.message
+
+
 def test_failing_installs_say_why_and_when_they_are_tried_again() -> None:
     made = world(failureThreshold=2)
     made.bad.add("1@b00")
