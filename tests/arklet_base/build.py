@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +21,11 @@ import attrs
 
 PROJECT: Final = Path(__file__).parent
 OUTPUT: Final = PROJECT / "build"
-_SOURCES: Final = ("pom.xml", "*/pom.xml", "*/src/**/*.java", "*/src/**/*.properties")
+_SOURCES: Final = ("build.py", "pom.xml", "*/pom.xml", "*/src/**/*.java", "*/src/**/*.properties")
 _JAVA: Final = 17  # the line of Koupleless that pom.xml names is for this one
 _BUILD_TIMEOUT_S: Final = 300.0  # with a warm Maven cache it takes 50
 PATIENCE_VARIABLE: Final = "MODULEDEPLOY_MAVEN_DOWNLOAD_SECONDS"
-_DOWNLOAD_TIMEOUT_S: Final = 900.0  # with an empty one, unless the variable says otherwise
+_DOWNLOAD_TIMEOUT_S: Final = 300.0  # with an empty one, unless the variable says otherwise
 _UNRESOLVED: Final = re.compile(r"[Cc]ould not (?:resolve|transfer|find artifact)|Cannot access|Non-resolvable")
 
 
@@ -44,8 +45,8 @@ class Jars:
 
     @property
     def base(self) -> Path:
-        """The executable jar of the base."""
-        return self.folder / "base" / "base.jar"
+        """The folder that the base's executable jar is unpacked in, as an image has it: it starts in two thirds of the time."""
+        return self.folder / "base" / "unpacked"
 
     def module(self, name: str, version: str) -> Path:
         """The jar of a module."""
@@ -83,6 +84,8 @@ def build() -> Jars:
         done = _download_and_build()
     if done.returncode:
         raise BuildFailed(done.stdout[-4000:])
+    with zipfile.ZipFile(OUTPUT / "base" / "base.jar") as archive:
+        archive.extractall(jars.base)
     mark.write_text(digest)
     return jars
 

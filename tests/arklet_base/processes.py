@@ -65,7 +65,7 @@ class RealBase:
             # As system properties, so that modules have them too: one with another port opens a Tomcat of its own.
             f"-Dserver.port={self.web_port}",
             f"-Dserver.address={self.host}",
-            *("-jar", str(self.jars.base)),
+            *("-cp", str(self.jars.base), "org.springframework.boot.loader.JarLauncher"),
         ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)

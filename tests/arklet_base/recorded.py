@@ -16,19 +16,19 @@ _MODULES: Final = (
     ("okbiz", "2.0.0", ""),
     ("other", "1.0.0", ""),
     ("bad", "1.0.0", "Fails-To-Start: true\n"),
-    ("slow", "1.0.0", "Start-Seconds: 6\n"),
+    ("slow", "1.0.0", "Start-Seconds: {slow_start_s}\n"),
 )
 
 
-def make_recorded_folder(jars: Jars, folder: Path) -> Path:
-    """Fill the folder that stands for the transcript's /modules."""
+def make_recorded_folder(jars: Jars, folder: Path, *, slow_start_s: int) -> Path:
+    """Fill the folder that stands for the transcript's /modules; there the slow module took 6 s."""
     folder.mkdir(parents=True, exist_ok=True)
     code = (jars.folder / "plain" / "classes" / _CLASS).read_bytes()
     for name, version, more in _MODULES:
         main = _CLASS.removesuffix(".class").replace("/", ".")
         manifest = (
             f"Manifest-Version: 1.0\nMain-Class: {main}\nArk-Biz-Name: {name}\nArk-Biz-Version: {version}\n"
-            f"web-context-path: {name}\n{more}\n"
+            f"web-context-path: {name}\n{more.format(slow_start_s=slow_start_s)}\n"
         )
         _archive(folder / f"{name}-{version}-ark-biz.jar", manifest, code)
     _archive(folder / "plain.jar", "Manifest-Version: 1.0\n\n", code)

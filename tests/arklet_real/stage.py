@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
@@ -17,7 +18,7 @@ from tests.arklet_base.processes import new_bases
 from tests.manifests.api import Api
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tests.arklet_base.build import Jars
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 
 BASES: Final = 3
 MD: Final = "ModuleDeployment"
+PATIENCE_S: Final = 600.0  # for anything: a bound for what hangs, far beyond what a busy machine takes
 _POLL_S: Final = 0.1
-_READY_S: Final = 120.0
+_LOOK_S: Final = 0.05
+_DEPLOYMENTS: Final = "/apis/apps/v1/namespaces/default/deployments"
 _SLICES: Final = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 
 Object = dict[str, Any]
@@ -56,9 +59,11 @@ class Stage:
         answer = self.api.create(body)
         assert answer.code == 201, answer.body
 
-    def change(self, name: str, version: str | None = None, **strategy: Any) -> None:
+    def change(self, name: str, version: str | None = None, *, min_ready_s: int | None = None, **strategy: Any) -> None:
         """Give a ModuleDeployment another version of its module, or another strategy, or both."""
         spec: Object = {"operationStrategy": strategy} if strategy else {}
+        if min_ready_s is not None:
+            spec["minReadySeconds"] = min_ready_s
         if version is not None:
             module = self.get(name)["spec"]["template"]["spec"]["module"]["name"]
             source = {"version": version, "url": self.jars.url(module, version)}
@@ -94,16 +99,16 @@ class Stage:
             return ""
         return str((status.get("releaseStatus") or {}).get("progress", ""))
 
-    def wait_progress(self, name: str, progress: str, *, at_most_s: float = 180.0) -> None:
+    def wait_progress(self, name: str, progress: str) -> None:
         """Until the rollout stands so."""
-        self.wait(lambda: self.progress(name) == progress, f"{name} to be {progress}", at_most_s=at_most_s)
+        self.wait(lambda: self.progress(name) == progress, f"{name} to be {progress}")
 
-    def wait(self, condition: Callable[[], T], what: str, *, at_most_s: float = 120.0) -> T:
+    def wait(self, condition: Callable[[], T], what: str) -> T:
         """Until the condition holds, and what it gave then; what there is to see is in the error."""
-        deadline = time.monotonic() + at_most_s
+        deadline = time.monotonic() + PATIENCE_S
         while not (found := condition()):
             if time.monotonic() > deadline:
-                raise AssertionError(f"waited {at_most_s:g} s for {what}; {self.picture()}")
+                raise AssertionError(f"waited {PATIENCE_S:g} s for {what}; {self.picture()}")
             time.sleep(_POLL_S)
         return found
 
@@ -116,22 +121,60 @@ class Stage:
 
     def answers(self) -> list[str | None]:
         """What the web module answers on each base."""
-        return [base.web_answer() for base in self.bases]
+        return self._of_each(lambda base: base.web_answer())
 
     def installed(self) -> list[dict[str, str]]:
         """What is installed on each base."""
-        return [base.modules() for base in self.bases]
+        return self._of_each(lambda base: base.modules())
+
+    def _of_each(self, ask: Callable[[RealBase], T]) -> list[T]:
+        """All are asked at once: one of them may be busy."""
+        with ThreadPoolExecutor(len(self.bases)) as pool:
+            return list(pool.map(ask, self.bases))
 
     def listed(self, service: str) -> set[str]:
         """The addresses that a Service's EndpointSlices hold as ready."""
-        found = self.api.send("GET", f"{_SLICES}?labelSelector=kubernetes.io/service-name={service}").body["items"]
-        endpoints = [endpoint for item in found for endpoint in item.get("endpoints") or []]
-        return {e["addresses"][0] for e in endpoints if (e.get("conditions") or {}).get("ready", True)}
+        return _ready_addresses(self._slices(service))
+
+    def look(self, service: str) -> Round:
+        """Ask all bases, and see whether the Service lists them meanwhile."""
+        before = self._slices(service)
+        answers = dict(zip((base.host for base in self.bases), self.answers(), strict=True))
+        listed = _ready_addresses(before)
+        return Round(answers, listed, listed if self._slices(service) == before else set())
+
+    def _slices(self, service: str) -> list[Object]:
+        found: list[Object] = self.api.send(
+            "GET", f"{_SLICES}?labelSelector=kubernetes.io/service-name={service}"
+        ).body["items"]
+        return found
 
     def pods(self) -> dict[str, Object]:
         """The base pods by their addresses."""
         found = self.api.send("GET", "/api/v1/namespaces/default/pods").body["items"]
         return {pod["status"].get("podIP", ""): pod for pod in found}
+
+    def wait_ready(self, bases: Sequence[RealBase]) -> None:
+        """Until these bases, and no others, have Ready pods."""
+        hosts = {base.host for base in bases}
+        self.wait(lambda: {host for host, pod in self.pods().items() if is_ready(pod)} == hosts, "the pods to be Ready")
+
+    @contextmanager
+    def lone_base(self) -> Iterator[RealBase]:
+        """A base that has no pod meanwhile, so that nobody else calls it."""
+        self._scale(BASES - 1)
+        self.wait(lambda: len(self.pods()) < BASES, "a base to lose its pod")
+        [base] = [base for base in self.bases if base.host not in self.pods()]
+        try:
+            yield base
+        finally:
+            self._scale(BASES)
+            self.wait_ready(self.bases)
+
+    def _scale(self, replicas: int) -> None:
+        change = {"spec": {"replicas": replicas}}
+        answer = self.api.send("PATCH", f"{_DEPLOYMENTS}/base", change, "application/merge-patch+json")
+        assert answer.code == 200, answer.body
 
     def clear_deployments(self) -> None:
         """Delete every ModuleDeployment and wait until they are gone."""
@@ -148,44 +191,45 @@ class Stage:
                 base.call("uninstallBiz", bizName=name, bizVersion=version)
 
 
-@attrs.define
+@attrs.frozen
 class Round:
-    """What all bases showed at about one moment: answers by address, and which a Service listed before, and throughout."""
+    """What the web module answered on all bases at about one moment, by address, and which a Service listed.
+
+    `listed` are those that it listed throughout: none where its list was another one afterwards.
+    """
 
     answers: dict[str, str | None]
     listed_before: set[str]
     listed: set[str]
-    modules: list[set[str]]
+
+    @property
+    def silent(self) -> set[str]:
+        """The bases that did not answer."""
+        return {host for host, answer in self.answers.items() if answer is None}
+
+
+def most_silent_at_once(rounds: Sequence[Round]) -> int:
+    """The most bases that did not answer at one moment: that between two rounds, for those that were silent in both."""
+    return max(len(one.silent & other.silent) for one, other in pairwise(rounds))
 
 
 @contextmanager
-def watching(stage: Stage, *, service: str = "", modules: bool = False) -> Iterator[list[Round]]:
-    """Look at all bases again and again meanwhile, at what they answer or at the lists of their modules.
-
-    The first round is over before the block begins, the last one when it has ended.
-    """
-    rounds: list[Round] = []
+def watching(look: Callable[[], T]) -> Iterator[list[T]]:
+    """Look again and again meanwhile; the first look is over before the block begins, the last one begins after it."""
+    seen: list[T] = []
     over, is_looking = threading.Event(), threading.Event()
 
-    def look(pool: ThreadPoolExecutor) -> Round:
-        if modules:
-            return Round({}, set(), set(), list(pool.map(lambda base: set(base.modules()), stage.bases)))
-        before = stage.listed(service) if service else set()
-        answers = dict(zip((b.host for b in stage.bases), pool.map(lambda b: b.web_answer(), stage.bases), strict=True))
-        after = stage.listed(service) if service else set()
-        return Round(answers, before, before & after, [])
-
     def keep_looking() -> None:
-        with ThreadPoolExecutor(len(stage.bases)) as pool:
-            while not over.wait(0.02):
-                rounds.append(look(pool))
-                is_looking.set()
+        while not over.wait(_LOOK_S):
+            seen.append(look())
+            is_looking.set()
+        seen.append(look())
 
     thread = threading.Thread(target=keep_looking)
     thread.start()
     try:
-        assert is_looking.wait(60), "the first round has no end"
-        yield rounds
+        assert is_looking.wait(PATIENCE_S), "the first look has no end"
+        yield seen
     finally:
         over.set()
         thread.join()
@@ -214,17 +258,14 @@ def open_stage(folder: Path) -> Iterator[Stage]:
         port = int(ready.split(",")[0].rpartition(":")[2])
         stage = Stage(Api("127.0.0.1", port, "default"), bases, jars)
         stage.api.prepare()
-        answer = stage.api.send(
-            "POST", "/apis/apps/v1/namespaces/default/deployments", _base_deployment(bases[0].web_port)
-        )
+        answer = stage.api.send("POST", _DEPLOYMENTS, _base_deployment(bases[0].web_port))
         assert answer.code == 201, answer.body
         with (folder / "controller.log").open("wb") as log:
             flags = ("--url-schemes", "file", "--audit-interval", "5")
             where = ("--metrics-address", "127.0.0.1:0", "--health-address", "127.0.0.1:0")
             controller = _program("run", "--kubeconfig", kubeconfig, *flags, *where, out=log)
         ends.callback(_end, controller)
-        hosts = {base.host for base in bases}
-        stage.wait(lambda: _ready_hosts(stage) == hosts, "the base pods to be Ready", at_most_s=_READY_S)
+        stage.wait_ready(bases)
         yield stage
 
 
@@ -241,8 +282,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.stdout.close()
 
 
-def _ready_hosts(stage: Stage) -> set[str]:
-    return {host for host, pod in stage.pods().items() if is_ready(pod)}
+def _ready_addresses(slices: list[Object]) -> set[str]:
+    endpoints = [endpoint for item in slices for endpoint in item.get("endpoints") or []]
+    return {e["addresses"][0] for e in endpoints if (e.get("conditions") or {}).get("ready", True)}
 
 
 def is_ready(pod: Object) -> bool:

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 RECORDED: Final[dict[str, Any]] = json.loads((Path(__file__).parent / "recorded" / "wire-2.1.6.json").read_text())
 
+QUIET_S: Final = 0.02
+
 
 async def test_every_recorded_request_is_answered_as_by_the_real_one(base: Base) -> None:
     base.arklet.behaviour = Behaviour(runtime=Runtime.SPRING)
 
     def answers() -> dict[str, Any]:
-        # Where the end of the connection was seen it is waited for, however busy the machine is.
-        waits = {name: 0.05 if seen["connection"] == "open" else 10.0 for name, seen in RECORDED.items()}
         address = ("127.0.0.1", base.port)
-        return {name: ask(address, data, wait_s=waits[name]) for name, data in requests().items()}
+        return {name: ask(address, data, like=RECORDED[name], quiet_s=QUIET_S) for name, data in requests().items()}
 
     found = await to_thread.run_sync(answers)
 

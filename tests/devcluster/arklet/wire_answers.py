@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from typing import Any, Final
 
+_PATIENCE_S: Final = 60.0
 _KEPT: Final = {"bizListInfo", "bizInfo", "masterBizInfo"}
 
 
-def ask(address: tuple[str, int], data: bytes, *, wait_s: float) -> dict[str, Any]:
-    """The answer to bytes, read to the end of the connection or for so long."""
-    received, ends = b"", "open"
-    deadline = time.monotonic() + wait_s
-    with socket.create_connection(address, timeout=wait_s) as connection:
+def ask(address: tuple[str, int], data: bytes, *, like: dict[str, Any], quiet_s: float) -> dict[str, Any]:
+    """The answer to bytes and whether the connection ends with it.
+
+    It is waited for until it is `like` one of before; a connection that was open then is looked at for `quiet_s` more.
+    """
+    received, ends, was_open = b"", "open", like["connection"] == "open"
+    with socket.create_connection(address, timeout=_PATIENCE_S) as connection:
         try:
             connection.sendall(data)
-            while (left := deadline - time.monotonic()) > 0:
-                connection.settimeout(left)
+            while True:
+                connection.settimeout(quiet_s if was_open and _told(received) == like["answer"] else _PATIENCE_S)
                 if not (more := connection.recv(65536)):
                     ends = "closed"
                     break
@@ -38,7 +40,10 @@ def _told(received: bytes) -> list[Any]:
 def _normal(part: str) -> Any:
     if not part.startswith("{"):
         return part
-    body = json.loads(part)
+    try:
+        body = json.loads(part)
+    except ValueError:  # there is more to come
+        return part
     body.pop("errorStackTrace", None)
     body.pop("baseIdentity", None)
     data = body.get("data")
