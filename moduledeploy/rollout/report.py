@@ -186,7 +186,7 @@ def _message(view: View, findings: Findings, now: float) -> str:
 def _headline(view: View, findings: Findings, release: Release) -> str:
     batch = f"batch {release.current_batch} of {len(release.batches)}"
     available = view.slots.count(Mark.UPDATED_AVAILABLE)
-    done = f"{available} of {min(release.opened, view.desired)} replicas of {release.revision} are available"
+    done = _tally(available, min(release.opened, view.desired), f"replicas of {release.revision}")
     if release.failure is not None:
         return _verdict(view, findings, release)
     match release.progress:
@@ -197,15 +197,26 @@ def _headline(view: View, findings: Findings, release: Release) -> str:
         case Progress.GRAY_WAITING if release.gray_until is not None:
             return f"{batch} is done; the next one begins at {encode_time(release.gray_until)}"
         case Progress.PAUSED:
-            return f"paused by spec.pause until that is false; {done}"
+            return (
+                f"paused by spec.pause until that is false; {done if release.current_batch else 'no batch is open yet'}"
+            )
         case _ if release.batch_done and findings.awaits:
             return f"{batch} is done; waiting for {findings.awaits}"
-        case _ if release.current_batch == 0:
-            return f"waiting for {findings.awaits}" if findings.awaits else "no batch is open yet"
+        case _ if release.current_batch == 0 and findings.awaits:
+            return f"waiting for {findings.awaits}"
         case _ if release.kind is ReleaseKind.SCALE:
-            return f"scaling: {available} of {view.desired} replicas are available"
+            return f"scaling: {_tally(available, view.desired, 'replicas')}"
+        case _ if release.current_batch == 0:
+            return "no batch is open yet"
         case _:
             return f"{batch}: {done}"
+
+
+def _tally(available: int, goal: int, what: str) -> str:
+    """How far it is; in the middle of a rollout that is scaled down there are too many."""
+    if available > goal:
+        return f"{available} {what} are available and {goal} are to stay"
+    return f"{available} of {goal} {what} are available"
 
 
 def _verdict(view: View, findings: Findings, release: Release) -> str:

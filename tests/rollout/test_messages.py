@@ -54,7 +54,23 @@ def test_a_users_pause_says_what_ends_it() -> None:
     made = world()
     made.edit(pause=True)
 
-    assert said(made).startswith("paused by spec.pause until that is false; 0 of 0 replicas of orders-6qtnk4xhjc")
+    assert said(made) == "paused by spec.pause until that is false; no batch is open yet"
+
+
+def test_more_replicas_than_are_to_stay_are_not_told_as_a_part_of_them() -> None:
+    made = world(batchCount=2, needConfirm=True)
+    made.settle()
+    made.edit(replicas=1)
+    made.reconcile()
+    scaled_in_mid_rollout = made.status.message
+    made.settle()
+    made.edit(replicas=4, pause=None)
+    made.settle()
+    made.edit(replicas=2)
+    made.reconcile()
+
+    assert scaled_in_mid_rollout == "batch 1 of 1: 2 replicas of orders-6qtnk4xhjc are available and 1 are to stay"
+    assert made.status.message == "scaling: 4 replicas are available and 2 are to stay"
 
 
 def test_a_confirmation_and_a_gray_time_say_what_and_when() -> None:
