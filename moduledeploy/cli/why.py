@@ -15,7 +15,7 @@ from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.pictures.documents import document
 from moduledeploy.cli.pictures.reasons import reasons
 from moduledeploy.cli.pictures.table import table
-from moduledeploy.cli.pictures.verdicts import FILTERS, BaseVerdict, base_verdicts, bases_of, cap_of, obstacle
+from moduledeploy.cli.pictures.verdicts import FILTERS, BaseVerdict, base_verdicts, bases_of, cap_of, obstacle, refusals
 from moduledeploy.cli.pictures.words import BAD, GOOD, MODULE, NONE, UNKNOWN, age
 from moduledeploy.cli.plan import live_one, read_cluster
 from moduledeploy.cli.reading.cluster import view_of
@@ -134,9 +134,7 @@ def _of_base(cluster: Cluster, pod: Pod) -> tuple[Explanation, list[Text]]:
     modules = cluster.stores.modules.by_index("base", meta.uid)
     blocked = obstacle(cluster, pool_key, pod)
     used = cluster.pool(pool_key).count(meta.uid)
-    waits = [f"takes no new module: {blocked}"] if blocked else []
-    if cap is not None and used >= cap:
-        waits.append(f"takes no new module: it has {used}, and {cap} is its cap")
+    waits = [f"takes no new module: {why}" for why in refusals(cluster, pool_key, pod)]
     found = Explanation(about="Base", name=meta.name, state=blocked or "Ready", waits=tuple(waits))
     place = f"{used} modules of {'any number' if cap is None else cap}, one of {len(bases_of(cluster, pool_key))} bases"
     head = Text.assemble((meta.name, "bold"), f" is a base of Deployment {pool_key.deployment}: {place}")

@@ -189,5 +189,17 @@ def test_why_tells_a_base_its_modules(call: Call, snapshot: Any) -> None:
     assert "orders:1.0.0" in said.out
 
 
+def test_why_tells_whose_cap_label_is_no_number(call: Call, snapshot: Any) -> None:
+    deployment, *others = bases(1)
+    deployment["metadata"]["labels"] = {"koupleless.alipay.com/max-module-count": "many"}
+
+    base = call("why", "b0", *snapshot(running(), [deployment, *others], family(on=1)))
+    rollout = call("why", "orders", *snapshot(running(), [deployment, *others], family(on=1)))
+
+    said = "label koupleless.alipay.com/max-module-count of Deployment base is 'many', no number from 0"
+    assert f"takes no new module: {said}" in base.out
+    assert said in rollout.out
+
+
 def test_why_something_unknown_is_not_found(call: Call, snapshot: Any) -> None:
     assert call("why", "nobody", *snapshot(bases(1))).status == 6

@@ -66,10 +66,17 @@ def bases_of(cluster: Cluster, pool_key: PoolKey) -> list[Pod]:
 
 def cap_of(cluster: Cluster, pool_key: PoolKey, pod: Pod) -> tuple[int | None, bool]:
     """The cap of a base, None for no limit, and whether its label is no number."""
+    return read_cap(_cap_label(cluster, pool_key, pod)[0])
+
+
+def _cap_label(cluster: Cluster, pool_key: PoolKey, pod: Pod) -> tuple[str | None, str]:
+    """The value that limits a base, and whose it is: the pod's own, else that of its Deployment."""
+    label = pod.metadata.label(names.CAP_LABEL)
+    if label is not None:
+        return label, f"label {names.CAP_LABEL}"
     deployment = cluster.stores.base_deployments.get(ObjectKey(*pool_key))
     default = deployment.metadata.label(names.CAP_LABEL) if deployment else None
-    label = pod.metadata.label(names.CAP_LABEL)
-    return read_cap(default if label is None else label)
+    return default, f"label {names.CAP_LABEL} of Deployment {pool_key.deployment}"
 
 
 def is_newest(cluster: Cluster, pod: Pod) -> bool:
@@ -109,14 +116,19 @@ def _filters(cluster: Cluster, pool_key: PoolKey, pod: Pod, module: str) -> Iter
     there = cluster.stores.modules.by_index("base", pod.metadata.uid)
     own = next((item.spec.module.identity for item in there if item.spec.module.name == module), "")
     used = cluster.pool(pool_key).count(pod.metadata.uid)
-    label = pod.metadata.label(names.CAP_LABEL)
+    label, whose = _cap_label(cluster, pool_key, pod)
     yield one("running", f"its phase is {pod.status.phase or 'unknown'}", passes=pod.status.phase == "Running")
     yield one("ready", "it is not Ready", passes=pod.is_ready)
     yield one("staying", "it is terminating", passes=not pod.metadata.is_terminating)
     yield one("address", "it has no address yet", passes=bool(pod.status.podIP))
-    yield one("cap-label", f"label {names.CAP_LABEL} is {label!r}, no number from 0", passes=not is_bad)
+    yield one("cap-label", f"{whose} is {label!r}, no number from 0", passes=not is_bad)
     yield one("without-module", f"it has {own}", passes=not own)
-    yield one("below-cap", f"{used} modules, and {cap} is its cap", passes=bool(own) or cap is None or used < cap)
+    yield one("below-cap", f"it has {used}, and {cap} is its cap", passes=bool(own) or cap is None or used < cap)
+
+
+def refusals(cluster: Cluster, pool_key: PoolKey, pod: Pod) -> list[str]:
+    """Why a base takes no new module, whatever the module."""
+    return [item.reason for item in _filters(cluster, pool_key, pod, "") if not item.passes]
 
 
 def obstacle(cluster: Cluster, pool_key: PoolKey, pod: Pod) -> str:
