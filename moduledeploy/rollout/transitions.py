@@ -88,9 +88,7 @@ def _beginning(before: Release | None, after: Release) -> EventFact:
 
 def _of_batch(before: Release | None, after: Release) -> Iterator[EventFact]:
     number = after.current_batch
-    same = before is not None and before.current_batch == number
-    told = same and before is not None and (before.batch_done or before.progress is Progress.COMPLETED)
-    if after.batch_done and number and not told:
+    if after.batch_done and number and not _is_through(before, number):
         yield _completed(after)
     entered = before is None or before.progress is not after.progress
     if entered and after.progress is Progress.WAITING_FOR_CONFIRMATION:
@@ -102,6 +100,15 @@ def _of_batch(before: Release | None, after: Release) -> Iterator[EventFact]:
     if before is not None and after.confirmed_batch > before.confirmed_batch:
         note = f"batch {after.confirmed_batch} is confirmed"
         yield EventFact(reason="BatchConfirmed", action=_batch_action(after, after.confirmed_batch), note=note)
+
+
+def _is_through(before: Release | None, batch: int) -> bool:
+    """That batch was done already; what is repaired after the last one makes it no batch that ends again."""
+    return (
+        before is not None
+        and before.current_batch == batch
+        and (before.batch_done or before.progress is Progress.COMPLETED)
+    )
 
 
 def _completed(release: Release) -> EventFact:
