@@ -179,7 +179,8 @@ class BaseController:
 
     async def _write_status(self, key: BaseKey, module: Wanted, status: ModuleStatus) -> bool:
         """Write a Module's status; False, and void, when it is gone or another one has its name."""
-        body = module_status_patch(module.uid, attrs.evolve(status, message=one_line(status.message)))
+        status = attrs.evolve(status, message=one_line(status.message))
+        body = module_status_patch(module.uid, status)
         where = ObjectKey(key.namespace, module.name)
         try:
             wrote = await self.writer.patch(MODULES, where, body, subresource="status", content_type=JSON_PATCH)
@@ -190,7 +191,9 @@ class BaseController:
                 raise
             return False
         self.written.wrote(key, MODULES, wrote.resource_version)
-        _log.info("module", module=module.name, status=status.status, reason=status.reason)
+        log = _log.warning if status.status == ModuleStatusWord.FAILED else _log.info
+        told = {"message": status.message} if status.message else {}
+        log("module", module=module.name, status=status.status, reason=status.reason, **told)
         return True
 
     def _rest(self, key: BaseKey, session: _Session, decision: Decision, *, wrote: bool) -> Done | RequeueAfter:

@@ -208,7 +208,8 @@ class StatusWriter:
 
     def _emit(self, key: FamilyKey, uid: str, facts: tuple[EventFact, ...]) -> None:
         for fact in facts:
-            _log.info("rollout event", reason=fact.reason, note=fact.note)
+            log = _log.warning if fact.is_warning else _log.info
+            log("rollout event", reason=fact.reason, note=fact.note)
             self.recorder.event(
                 regarding=Reference(
                     api_version=names.API_VERSION, kind=key.kind, namespace=key.namespace, name=key.name, uid=uid

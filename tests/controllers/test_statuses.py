@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import logging
+from collections.abc import Iterator
 
+import pytest
+import structlog
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from moduledeploy.arklet.outcomes import FailureClass, Refused
 from moduledeploy.controllers import resources
 from tests.controllers.world import World
 
@@ -74,3 +81,27 @@ async def test_a_bare_replica_set_says_what_keeps_it_from_acting_and_since_when(
 def conditions(world: World) -> list[tuple[str, str, str]]:
     (found,) = world.api.list(resources.MODULE_REPLICA_SETS)
     return [(item["type"], item["reason"], item["lastTransitionTime"]) for item in found["status"]["conditions"]]
+
+
+@pytest.fixture
+def logs() -> Iterator[list[EventDict]]:
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    with capture_logs() as found:
+        yield found
+    structlog.configure(**before)
+
+
+async def test_what_fails_is_logged_as_a_warning_with_its_reason(logs: list[EventDict]) -> None:
+    world = World()
+    world.add_bases(1)
+    world.arklet.refused["orders:1"] = Refused(FailureClass.PERMANENT, "FAILED", "no such jar")
+    world.deploy("1", replicas=1)
+    world.start()
+
+    await world.rest()
+
+    warned = [(entry["event"], entry["reason"]) for entry in logs if entry["log_level"] == "warning"]
+    assert ("module", "InstallFailed") in warned
+    assert ("rollout event", "InstallFailed") in warned
+    assert {entry["message"] for entry in logs if entry["event"] == "module"} == {"no such jar"}
