@@ -365,6 +365,8 @@ class BaseController:
     ) -> None:
         outcome = await self.arklet.uninstall(address, step.name, step.version)
         if isinstance(outcome, outcomes.Done | outcomes.NotFound):
+            if step.module is None:
+                _log.info("uninstalled what no Module stands for", identity=f"{step.name}:{step.version}")
             session.listed = tuple(
                 biz for biz in session.listed or () if (biz.name, biz.version) != (step.name, step.version)
             )

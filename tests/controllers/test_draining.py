@@ -54,7 +54,7 @@ async def test_a_module_that_waits_for_an_endpoint_slice_says_so_when_it_lasts()
     await world.run_for(1)
     soon = status(world)
     await world.run_for(9)
-    later = status(world)
+    later, told = status(world), world.status()["message"]
 
     world.publish_endpoints()
     await world.run_for(1)
@@ -62,6 +62,7 @@ async def test_a_module_that_waits_for_an_endpoint_slice_says_so_when_it_lasts()
     assert soon["status"] == "Available"
     assert (later["status"], later["reason"]) == ("Terminating", "WaitingForEndpoints")
     assert "orders-service" in later["message"]
+    assert later["message"] in told
     assert world.modules() == []
 
 
