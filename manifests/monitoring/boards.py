@@ -43,7 +43,7 @@ def rollouts() -> dashboard.Dashboard:
     made = made.annotation(Annotation("Batches", f"changes(moduledeploy_batch_current{{{OWN}}}[1m]) > 0", "light-blue"))
     layout = Layout(made)
     layout.row(4, *((4, tile) for tile in _tiles()))
-    layout.row(9, (24, _table()))
+    layout.row(7, (24, _table()))
     layout.row(9, (12, _availability()), (12, _phases()))
     layout.row(8, (8, _batch_progress()), (8, _batch_durations()), (8, _waiting_or_working()))
     layout.row(8, (8, _installs()), (8, _install_times()), (8, _metaspace()))
@@ -324,9 +324,11 @@ def _work() -> Any:
 
 
 def _freshness() -> Any:
-    shown = f"time() - max by (instance, kind) (moduledeploy_watch_last_activity_timestamp_seconds{{{POD}}})"
-    description = "How long each watch has been silent; bookmarks come about once a minute."
-    return _lines("Silence of the watches", description, "s", (shown, "{{kind}} {{instance}}"))
+    shown = f"time() - min by (kind) (moduledeploy_watch_last_activity_timestamp_seconds{{{POD}}})"
+    description = (
+        "How long each kind's watch has been silent in the process where it is longest; bookmarks come once a minute."
+    )
+    return _lines("Silence of the watches", description, "s", (shown, "{{kind}}"))
 
 
 def _cache() -> Any:
@@ -335,9 +337,8 @@ def _cache() -> Any:
 
 
 def _restarts() -> Any:
-    shown = (
-        f"sum by (kind, reason) (increase(moduledeploy_watch_restarts_total{{{POD}}}[$__rate_interval])) or vector(0)"
-    )
+    again = f"sum by (kind, reason) (increase(moduledeploy_watch_restarts_total{{{POD}}}[$__rate_interval]))"
+    shown = f"{again} or on () vector(0)"
     return _stacked(
         "Watches opened again",
         "Servers end watches after minutes; other reasons are rare.",
@@ -354,7 +355,9 @@ def _requests() -> Any:
 
 
 def _refused() -> Any:
-    shown = f'sum by (code) (rate(rest_client_requests_total{{{POD}, code!~"2.."}}[$__rate_interval])) or vector(0)'
+    shown = (
+        f'sum by (code) (rate(rest_client_requests_total{{{POD}, code!~"2.."}}[$__rate_interval])) or on () vector(0)'
+    )
     return _lines(
         "Refused requests",
         "Conflicts, too many requests, errors of the server, no answer.",

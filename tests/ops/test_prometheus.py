@@ -1,14 +1,13 @@
 """A real Prometheus scrapes real controllers, over TLS and with a token, through rollouts, troubles and a failover.
 
-Rollouts are confirmed, fail, lack bases and lose them; the leader is killed. Every alert that a minute can bring about is seen
-pending; of those that take longer the series are there. Every query of every panel is answered: none is empty, none is refused,
-and what they say is what the API says.
+Rollouts are confirmed, fail, lack bases and lose them; the leader is killed. Every alert is seen pending, those that take longer
+than a minute under shorter limits. Every query of every panel is answered: none is empty, none is refused, and what they say is
+what the API says.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 import signal
 import socket
@@ -40,8 +39,13 @@ if TYPE_CHECKING:
 SAMPLES: Final = MANIFESTS / "samples"
 # What Grafana puts in the place of its variables.
 VARIABLES: Final = {"$__rate_interval": "30s", "$namespace": ".*", "$moduledeployment": ".*", "$job": ".*"}
-# What takes longer than a test: five minutes of silence, workers that hang.
-TOO_SLOW: Final = {"ModuleDeployWatchStale", "ModuleDeployQueueLatencyHigh", "ModuleDeployStuckWorker"}
+# Limits and windows that a test can reach, in the place of those that are shipped.
+SHORTER: Final = {
+    "ModuleDeployReconcileErrors": {"[5m]": "[20s]"},
+    "ModuleDeployWatchStale": {"> 300": "> 65"},  # bookmarks come each 60 s, and a dead watch is given up after 80
+    "ModuleDeployQueueLatencyHigh": {"[5m]": "[15s]", "> 10": "> 1"},
+    "ModuleDeployStuckWorker": {"> 1000": "> 5"},
+}
 TOLD_AT_MOST: Final = 5  # ModuleDeployments in the metrics; the last by name is left out
 LEADING: Final = 'leader_election_master_status{name="moduledeploy"}'
 
@@ -90,9 +94,9 @@ class Prometheus:
             await asyncio.sleep(0.25)
         pytest.fail(f"{expression} never was {value}, but {await self.value(expression)}")
 
-    async def wait_alert(self, name: str, **labels: str) -> None:
+    async def wait_alert(self, alertname: str, **labels: str) -> None:
         """Until the alert is pending or firing, for these labels."""
-        chosen = ", ".join(f'{key}="{value}"' for key, value in {"alertname": name, **labels}.items())
+        chosen = ", ".join(f'{key}="{value}"' for key, value in {"alertname": alertname, **labels}.items())
         await self.wait(f"count(ALERTS{{{chosen}}}) > bool 0", 1)
 
     async def alerts_seen(self) -> set[str]:
@@ -115,6 +119,15 @@ async def process(log: Path, *command: str) -> AsyncIterator[anyio.abc.Process]:
             await started.aclose()
 
 
+def shorter_rules() -> str:
+    rules = yaml.safe_load((MONITORING / "rules.yaml").read_text())
+    for rule in (rule for group in rules["groups"] for rule in group["rules"]):
+        for shipped, shorter in SHORTER.get(rule["alert"], {}).items():
+            assert shipped in rule["expr"]
+            rule["expr"] = rule["expr"].replace(shipped, shorter)
+    return yaml.safe_dump(rules)
+
+
 @asynccontextmanager
 async def prometheus(folder: Path, targets: list[int], token: str) -> AsyncIterator[Prometheus]:
     (port,) = free_ports(1)
@@ -123,7 +136,7 @@ async def prometheus(folder: Path, targets: list[int], token: str) -> AsyncItera
     ]
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": [str(MONITORING / "rules.yaml")],
+        "rule_files": [str(write(folder / "rules.yaml", shorter_rules()))],
         "scrape_configs": [
             {
                 "job_name": "moduledeploy",
@@ -208,9 +221,11 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
     ports = free_ports(3)  # the last is for the one who doesn't belong here
     async with AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(DevCluster())
+        # The initial list comes, and nothing after it.
+        cluster.faults.add(Fault(kind="half_open", verb="watch", resource="services", events=2))
         playing = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(playing.cancel_scope.cancel)
-        await playing.start(LocalBases(cluster.api, plays=is_base).run)
+        await playing.start(LocalBases(cluster.api, plays=is_base, faults=cluster.faults).run)
         kubeconfig = cluster.write_kubeconfig(folder / "kubeconfig")
         people = People(cluster.url, kubeconfig)
         crds = [argument for crd in sorted((MANIFESTS / "crd").glob("module*.yaml")) for argument in ("-f", str(crd))]
@@ -241,6 +256,8 @@ async def live(here: Stage) -> None:
     await be_left_out(here)
     await lose_bases(here)
     await have_trouble(here)
+    stale = 'ALERTS{alertname="ModuleDeployWatchStale", kind="services"}'
+    await here.prometheus.wait(f"count(max_over_time({stale}[1h])) > bool 0", 1)
     await asyncio.sleep(3)  # two more scrapes, so that rates have a last sample
 
 
@@ -274,9 +291,11 @@ async def fail(here: Stage) -> None:
     await here.people.apply("-f", str(SAMPLES / "orders-broken.yaml"))
     await here.people.wait_progress("orders", "Failed")
     await here.prometheus.wait_alert("ModuleRolloutFailed", moduledeployment="orders")
+    here.cluster.faults.add(Fault(kind="arklet_slow", verb="installBiz", module="payments:.*", seconds=8, times=1))
     everywhere = {"batchCount": 1, "failureThreshold": 10}
     await here.people.apply("-f", "-", text=like_orders("payments", version="1.0.0-bad", operationStrategy=everywhere))
     await here.prometheus.wait_alert("ModuleInstallFailureRatioHigh")
+    await here.prometheus.wait_alert("ModuleDeployStuckWorker")
 
 
 async def lack_bases(here: Stage) -> None:
@@ -311,15 +330,17 @@ async def lose_bases(here: Stage) -> None:
 
 
 async def have_trouble(here: Stage) -> None:
-    """The API server fails writes; a second installation leads as well, and its process stands still for a while."""
+    """The API server is slow with writes, then fails them; a second installation leads as well, and stands still."""
+    here.cluster.faults.add(Fault(kind="delay", verb="patch", resource="moduledeployments", seconds=2, times=4))
     here.cluster.faults.add(Fault(kind="error", verb="patch", resource="moduledeployments"))
-    for name in ("orders", "audit", "reports"):
+    for name in ("orders", "audit", "reports", "payments", "nowhere"):
         path = f"{here.people.group}/moduledeployments/{name}"
         changed = await here.people.send("GET", path)
         changed["spec"]["progressDeadlineSeconds"] = 900
         await here.people.send("PUT", path, changed)  # no patch, which is what fails
     await here.prometheus.wait_alert("ModuleDeploymentNotObserved", moduledeployment="orders")
     await here.prometheus.wait_alert("ModuleDeployReconcileErrors")
+    await here.prometheus.wait_alert("ModuleDeployQueueLatencyHigh", name="rollout")
     here.cluster.faults.clear()
     behind = "max by (moduledeployment) (moduledeploy_metadata_generation - moduledeploy_status_observed_generation)"
     await here.prometheus.wait(f"max({behind})", 0)
@@ -341,14 +362,6 @@ def like_orders(name: str, *, version: str = "1.0.0", **spec: object) -> str:
     source = {"name": name, "version": version, "url": f"file:///modules/{name}-{version}-ark-biz.jar"}
     made["spec"]["template"]["spec"]["module"] = source
     return yaml.safe_dump(made)
-
-
-async def without_series(here: Stage) -> list[str]:
-    """Rules whose expression finds nothing to compare, whatever its limit."""
-    expressions = {rule["alert"]: rule["expr"] for rule in RULES if rule["alert"] in TOO_SLOW}
-    without_limit = {name: re.sub(r"> *\d+\s*$", "", expression.strip()) for name, expression in expressions.items()}
-    assert all(without_limit[name] != expressions[name].strip() for name in TOO_SLOW)
-    return [name for name, expression in without_limit.items() if not await here.prometheus.query(expression)]
 
 
 async def answers(here: Stage) -> dict[str, int]:
@@ -406,12 +419,11 @@ async def test_every_rule_is_evaluated_and_every_panel_answered(tmp_path: Path) 
         sick = {
             rule["name"]: rule["lastError"] for group in groups for rule in group["rules"] if rule["health"] != "ok"
         }
-        seen, bare = await here.prometheus.alerts_seen(), await without_series(here)
+        seen = await here.prometheus.alerts_seen()
         linted = run(tool("promtool"), "check", "metrics", "--extended", stdin=await here.metrics())
 
     assert empty == []
     assert wrong == []
     assert sick == {}
-    assert seen == {rule["alert"] for rule in RULES} - TOO_SLOW
-    assert bare == []
+    assert seen == {rule["alert"] for rule in RULES}
     assert linted.returncode == 0, linted.stdout + linted.stderr
