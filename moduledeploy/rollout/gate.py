@@ -76,9 +76,7 @@ def give_up(parent: Parent) -> Gate:
 def _unmarked(*, paused: bool, due: bool, by_number: bool) -> Gate:
     if due and by_number:
         return Gate(confirms=True, is_user_paused=paused)
-    if paused:
-        return Gate(is_user_paused=True)
-    return Gate(is_waiting=due, write=GateWrite.SET if due else None)
+    return Gate(is_user_paused=paused, is_waiting=due, write=GateWrite.SET if due and not paused else None)
 
 
 def _confirms(number: int | None, release: Release) -> bool:

@@ -49,7 +49,8 @@ TABLE = [
     (None, False, True, False, 1, (True, False, False, GateWrite.SET)),
     (None, False, False, False, 1, (False, False, False, None)),
     (None, False, True, True, 1, (False, False, False, None)),
-    (None, True, True, False, 1, (False, False, True, None)),
+    (None, True, True, False, 1, (True, False, True, None)),
+    (None, True, False, False, 1, (False, False, True, None)),
     (None, True, True, True, 1, (False, False, True, None)),
     (None, False, True, False, 2, (False, True, False, None)),
     (None, True, True, False, 3, (False, True, True, None)),
@@ -374,4 +375,23 @@ def test_scaling_in_batches_waits_between_them_and_the_user_pause_does_not_hold_
 
     assert first == 4
     assert len(made.serving()) == 6
+    assert release(made).progress is Progress.COMPLETED
+
+
+def test_scaling_in_batches_waits_for_confirmation_though_the_user_paused() -> None:
+    made = gated(bases=6, replicas=2, batchCount=2, needConfirm=False, batchScaling=True)
+    made.settle()
+    made.strategy(needConfirm=True)
+
+    made.edit(replicas=6, pause=True)
+    made.settle()
+    while_paused = release(made)
+    made.edit(pause=False)
+    made.settle()
+    asked = made.waiting
+    made.edit(pause=False)
+    made.settle()
+
+    assert (while_paused.progress, while_paused.current_batch) == (WAITING, 1)
+    assert asked == token(while_paused.revision, 1)
     assert release(made).progress is Progress.COMPLETED
