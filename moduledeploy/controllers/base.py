@@ -407,9 +407,9 @@ class BaseController:
 
     async def _say(self, key: BaseKey, module: Wanted, reason: str, message: str) -> None:
         """Why a Module doesn't get on; written once for a reason."""
-        if module.status.reason == reason:
-            return
         word = ModuleStatusWord.TERMINATING if module.is_terminating else ModuleStatusWord.PENDING
+        if (module.status.status, module.status.reason) == (word, reason):
+            return
         status = attrs.evolve(
             module.status, status=word, reason=reason, message=message, lastTransitionTime=self._moment()
         )

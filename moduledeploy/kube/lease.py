@@ -138,7 +138,11 @@ class Elector:
 
     async def acquire(self) -> None:
         """Wait until this process leads; faults of the server only make it wait longer."""
+        leader = ""
         while not await self._try():
+            if self._holder() not in ("", leader, self.identity):
+                leader = self._holder()
+                _log.info("standing by", lease=str(self.lease), leader=leader)
             # 50–90 % of the period: standbys spread out, and a leader's end, its last half second of work included, is
             # found within three seconds.
             await self.clock.sleep(self.rules.retry_s * (0.5 + 0.4 * self.draw()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from moduledeploy.api import names
 from moduledeploy.arklet.outcomes import Busy, Unclear
 from moduledeploy.controllers import resources
 from tests.controllers.world import NAME, World
@@ -77,3 +78,18 @@ async def test_giving_up_in_advance_uninstalls_where_the_base_answers() -> None:
 
     assert world.modules() == []
     assert world.installed() == []
+
+
+async def test_a_module_that_never_reached_its_base_is_terminating_once_it_is_deleted() -> None:
+    world = World()
+    world.add_bases(1, annotations={names.ARKLET_PORT_ANNOTATION: "many"})
+    world.deploy("1")
+    world.start()
+    await world.run_for(10)
+    before = status(world)["status"], status(world)["reason"]
+
+    world.delete()
+    await world.run_for(120)
+
+    assert before == ("Pending", "BaseUnreachable")
+    assert (status(world)["status"], status(world)["reason"]) == ("Terminating", "BaseUnreachable")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from moduledeploy.kube.errors import NotLeading
 from moduledeploy.kube.lease import LeaseRules
@@ -44,9 +45,11 @@ async def test_a_standby_takes_over_only_after_a_whole_lease_without_a_renewal()
     async with election() as rig:
         a = rig.start("a")
         await rig.clock.run_until(lambda: a.has_lead, at_most_s=0)
-        b = rig.start("b")
-        await rig.clock.run_for(30)
+        with capture_logs() as logs:
+            b = rig.start("b")
+            await rig.clock.run_for(30)
         assert not b.has_lead, "the holder renews"
+        assert [entry["leader"] for entry in logs if entry["event"] == "standing by"] == ["a"]
 
         a.scope.cancel()
         died_at = rig.clock.now
