@@ -6,7 +6,7 @@ import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import yaml
@@ -14,6 +14,9 @@ import yaml
 from moduledeploy import __version__
 from moduledeploy.app import DRAIN_S, LEASE_NAME
 from tests.ops.tools import MANIFESTS, OVERLAYS, rendered, run, tool
+
+if TYPE_CHECKING:
+    import subprocess
 
 # Listed with their reasons in the Deployment's annotations and in docs/security.md.
 SKIPPED_CHECKS: Final = {"CKV_K8S_11", "CKV_K8S_38", "CKV_K8S_43", "CKV_K8S_15"}
@@ -171,34 +174,32 @@ def test_arklet_of_the_bases_is_for_the_controller_alone() -> None:
     assert allowed["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "moduledeploy-system"}
 
 
-@overlays
-def test_the_validator_knows_every_field(overlay: str) -> None:
-    text = rendered(MANIFESTS / "overlays" / overlay)
-    done = run(tool("kubernetes-validate"), "--strict", "-k", "1.33", "-", stdin=text.encode())
+def test_the_validator_knows_every_field(tmp_path: Path) -> None:
+    everything = [*(rendered(MANIFESTS / "overlays" / overlay) for overlay in OVERLAYS), with_components(tmp_path)]
+    done = validated("---\n".join(everything))
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ERROR" not in done.stdout
 
 
-@overlays
-def test_the_scanner_finds_nothing_but_what_is_meant(overlay: str, tmp_path: Path) -> None:
-    file = tmp_path / "manifests.yaml"
-    file.write_text(rendered(MANIFESTS / "overlays" / overlay))
-    done = run(
-        *(
-            tool("checkov"),
-            "--framework",
-            "kubernetes",
-            "--skip-download",
-            "--compact",
-            "-o",
-            "json",
-            "-f",
-            file,
-        )
-    )
-    found = json.loads(done.stdout)["results"]
+def test_the_validator_would_find_a_misspelled_field() -> None:
+    text = rendered(MANIFESTS / "overlays" / "default").replace("readOnlyRootFilesystem", "readOnlyRootFileSystem")
 
+    assert validated(text).returncode != 0
+
+
+def validated(text: str) -> subprocess.CompletedProcess[str]:
+    return run(tool("kubernetes-validate"), "--strict", "-k", "1.33", "-", stdin=text.encode())
+
+
+def test_the_scanner_finds_nothing_but_what_is_meant(tmp_path: Path) -> None:
+    files = [tmp_path / f"{overlay}.yaml" for overlay in OVERLAYS]
+    for file in files:
+        file.write_text(rendered(MANIFESTS / "overlays" / file.stem))
+    flags = ("--framework", "kubernetes", "--skip-download", "--compact", "-o", "json", "-f")
+    found = json.loads(run(tool("checkov"), *flags, *files).stdout)["results"]
+
+    assert {Path(check["file_path"]).name for check in found["passed_checks"]} == {file.name for file in files}
     assert {check["check_id"] for check in found["failed_checks"]} == set()
     assert {check["check_id"] for check in found["skipped_checks"]} <= SKIPPED_CHECKS
 
@@ -237,16 +238,3 @@ def test_another_namespace_is_named_once(overlay: str, tmp_path: Path) -> None:
         for item in made
         if item["kind"] == "ValidatingAdmissionPolicyBinding" and "paramRef" in item["spec"]
     } == {"platform"}
-
-
-def test_the_validator_knows_every_field_of_the_components(tmp_path: Path) -> None:
-    done = run(tool("kubernetes-validate"), "--strict", "-k", "1.33", "-", stdin=with_components(tmp_path).encode())
-
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_validator_would_find_a_misspelled_field() -> None:
-    text = rendered(MANIFESTS / "overlays" / "default").replace("readOnlyRootFilesystem", "readOnlyRootFileSystem")
-    done = run(tool("kubernetes-validate"), "--strict", "-k", "1.33", "-", stdin=text.encode())
-
-    assert done.returncode != 0

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -46,8 +47,9 @@ def kubectl() -> str:
     return str(beside) if beside.exists() else "kubectl"
 
 
+@cache
 def rendered(folder: Path) -> str:
-    """What kustomize makes of a folder."""
+    """What kustomize makes of a folder, which doesn't change any more."""
     made = run(kubectl(), "kustomize", folder)
     assert made.returncode == 0, made.stderr
     return made.stdout
