@@ -92,6 +92,32 @@ def test_available_only_after_min_ready_seconds_costs_that_time_in_every_batch(c
     assert said.document["seconds"] == 60
 
 
+@pytest.mark.parametrize("policy", ["install_then_uninstall", "uninstall_then_install", "scaleup_then_scaledown"])
+def test_a_module_with_a_service_is_planned_to_its_end(call: Call, snapshot: Any, policy: str) -> None:
+    service = {"enableModuleService": True, "port": 80, "targetPort": 8080}
+    objects = snapshot(running(upgradePolicy=policy, serviceStrategy=service), bases(8), family(on=4))
+
+    said = call("plan", "orders", "--set", "version=2.0.0", *objects, "-o", "json")
+
+    assert (said.document["completes"], said.document["stuck"]) == (True, "")
+    assert {version for _, version in said.document["placed"]} == {"2.0.0"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "seconds"),
+    [("install_then_uninstall", 0), ("uninstall_then_install", 10), ("scaleup_then_scaledown", 5)],
+)
+def test_draining_takes_its_time_where_a_base_stops_serving(
+    call: Call, snapshot: Any, policy: str, seconds: float
+) -> None:
+    md = deployment(maxUnavailable=2, operationStrategy={"upgradePolicy": policy, "drainSeconds": 5})
+    objects = snapshot(md | {"status": completed()}, bases(8), family(on=4))
+
+    said = call("plan", "orders", "--set", "version=2.0.0", *objects, "-o", "json")
+
+    assert said.document["seconds"] == seconds
+
+
 def test_what_finds_no_base_is_said_with_the_reason(call: Call, snapshot: Any) -> None:
     said = call("plan", "orders", *snapshot(deployment(replicas=6), bases(4)))
 

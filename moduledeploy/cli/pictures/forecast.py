@@ -14,10 +14,12 @@ import attrs
 
 from moduledeploy.api.kinds import ModuleStatusWord
 from moduledeploy.api.status import Progress
+from moduledeploy.api.traffic import service_name
 from moduledeploy.rollout import actions
 from moduledeploy.rollout.gate import GateWrite
 from moduledeploy.rollout.plan import Plan, plan
-from moduledeploy.rollout.slots import BaseFacts, Mark, ModuleFacts
+from moduledeploy.rollout.service import CreateService, ServiceFacts
+from moduledeploy.rollout.slots import BaseFacts, Mark, ModuleFacts, Slot
 from moduledeploy.rollout.view import Revision, View
 
 if TYPE_CHECKING:
@@ -179,6 +181,9 @@ class Simulation:
                 self._remove(name, batch)
             case actions.CreateModule():
                 self._create(action, batch)
+            case CreateService(module_name=module, strategy=strategy):
+                service = ServiceFacts(name=service_name(module), owners=(view.parent.uid,), ports=(strategy,))
+                self.view = attrs.evolve(view, services={service.name: service})
             case _:
                 pass  # what lets the parent go changes nothing on a base
 
@@ -191,6 +196,8 @@ class Simulation:
     def _create(self, action: actions.CreateModule, batch: int) -> None:
         slots, uid = self.view.slots, action.base_uid
         old = slots[uid].live if uid in self._occupied else ()
+        if old and action.uninstall_first:
+            self._drain(slots[uid])
         source = action.revision.template.module
         deed = Deed.INSTALL if not old else Deed.REINSTALL if action.uninstall_first else Deed.REPLACE
         name = self.base_names.get(uid, uid)
@@ -232,14 +239,17 @@ class Simulation:
         if batch is not None and is_last and not slot.base.is_gone:
             move = Move(base=slot.base.name, deed=Deed.UNINSTALL, from_version=module.source.version)
             self._steps.setdefault(batch, []).append(move)
+        if is_last:
+            self._drain(slot)
         self.view.slots.drop_module(uid, name)
         if len(slot.modules) == 1:
             self._occupied.discard(uid)
         self.pool.remove_module(uid, module.source.name, name)
-        strategy = self.view.parent.spec.strategy
-        if is_last and slot.has(Mark.AVAILABLE) and strategy.service is not None:
-            # What goes at one time drains at one time.
-            self.now = max(self.now, self._pass_began_at + strategy.drain_s)
+
+    def _drain(self, slot: Slot) -> None:
+        """Let the time pass that goes before its uninstall; what goes at one time drains at one time."""
+        if slot.has(Mark.AVAILABLE):
+            self.now = max(self.now, self._pass_began_at + self.view.parent.spec.strategy.drain_s)
 
     def _settle(self) -> bool:
         """Bases do what they were asked to; whether that changed anything."""
