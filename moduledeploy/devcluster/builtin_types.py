@@ -176,8 +176,10 @@ RoleBinding: subjects:[Subject] roleRef!:#RoleRef
 Subject: kind!:string apiGroup:string name!:string namespace:string
 RoleRef: apiGroup!:string kind!:string name!:string
 SubjectAccessReview: spec!:AccessSpec status!:AccessStatus
-AccessSpec: resourceAttributes:ResourceAttributes nonResourceAttributes:PathAttributes user:string groups:[string]
+AccessSpec: resourceAttributes?:ResourceAttributes nonResourceAttributes?:PathAttributes user:string groups:[string]
   extra:any uid:string
+SelfAccessReview: spec!:SelfAccessSpec status!:AccessStatus
+SelfAccessSpec: resourceAttributes?:ResourceAttributes nonResourceAttributes?:PathAttributes
 ResourceAttributes: namespace:string verb:string group:string version:string resource:string subresource:string
   name:string fieldSelector:any labelSelector:any
 PathAttributes: path:string verb:string

@@ -18,7 +18,7 @@ from moduledeploy.devcluster.cel_types import TypeBook, kind_of, to_cel
 from moduledeploy.devcluster.errors import FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRED, FieldError
 from moduledeploy.devcluster.formats import FORMATS
 from moduledeploy.devcluster.schema import go_pattern
-from moduledeploy.devcluster.validation import ABSENT, correlate, item_key, joined
+from moduledeploy.devcluster.validation import ABSENT, NAMELESS, correlate, item_key, joined
 
 if TYPE_CHECKING:
     from moduledeploy.devcluster.schema import Node
@@ -261,28 +261,25 @@ def _check_level(tree: RuleTree, value: Any, path: str, old: Any) -> list[FieldE
         if variables is None:
             variables = {"self": _view(tree.node, value, path), "hasOldSelf": known}
             variables["oldSelf"] = variables["oldSelfValue"] = _view(tree.node, old, path) if known else None
-        failure = _failure(rule, variables)
+        shown = value if not isinstance(value, (dict, list)) else kind_of(tree.node)
+        try:
+            failure = _failure(rule, variables)
+        except RuntimeError as error:
+            why = f"{error} evaluating rule: {rule.message or rule.text}"
+            problems.append(FieldError(INVALID, path or NAMELESS, shown, why))
+            continue
         if failure is not None:
             where = path + _field_path(rule.path) if path else _field_path(rule.path).lstrip(".")
-            shown = value if not isinstance(value, (dict, list)) else kind_of(tree.node)
-            problems.append(_problem(rule, where or "<nil>", shown, failure))
+            without = rule.reason in (REQUIRED, FORBIDDEN)
+            problems.append(FieldError(rule.reason, where or NAMELESS, None if without else shown, failure))
     return problems
 
 
-def _problem(rule: Rule, where: str, shown: Any, message: str) -> FieldError:
-    if rule.reason in (REQUIRED, FORBIDDEN):
-        return FieldError(rule.reason, where, None, message)
-    return FieldError(rule.reason, where, shown, message)
-
-
 def _failure(rule: Rule, variables: dict[str, Any]) -> str | None:
-    """None where the rule holds, else the message."""
-    try:
-        result = rule.program.eval(data=variables)
-    except RuntimeError as error:
-        return f"rule evaluation error: {error}"
+    """None where the rule holds, else the message; raises RuntimeError where it can't be evaluated."""
+    result = rule.program.eval(data=variables)
     if result.type().name() == "ERROR":
-        return f"rule evaluation error: {result.value()}"
+        raise RuntimeError(result.value())
     if result.value() is True:
         return None
     if rule.message_program is not None:

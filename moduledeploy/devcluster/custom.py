@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from moduledeploy.devcluster import cel, objectmeta, scale
-from moduledeploy.devcluster.errors import INVALID, FieldError, Object, bad_request
+from moduledeploy.devcluster.errors import INVALID, REQUIRED, FieldError, Object, bad_request
 from moduledeploy.devcluster.gotypes import Reading
 from moduledeploy.devcluster.resources import Decoded
 from moduledeploy.devcluster.schema import Node, fill, prune
-from moduledeploy.devcluster.validation import repeated, unchecked_rules, validate
+from moduledeploy.devcluster.validation import NAMELESS, repeated, unchecked_rules, validate
 
 if TYPE_CHECKING:
     from moduledeploy.devcluster.cel import RuleTree
@@ -100,7 +100,9 @@ class CustomStrategy:
         wrong = self._wrong_type(new)
         if not wrong:
             problems = validate(self.node, _without_identity(new), "", _without_identity(old))
-            if subresource != "status":
+            if subresource == "status":  # what has no field of its own is then reported as the status'
+                problems = [attrs.evolve(p, path="status") if p.path == NAMELESS else p for p in problems]
+            else:
                 problems += scale.spec_problems(new, self.scale)
             problems += scale.status_problems(new, self.scale)
         else:
@@ -170,4 +172,5 @@ def _metadata_of_schema(node: Node, obj: Object) -> list[FieldError]:
 
 def objectmeta_blocking(obj: Object) -> list[FieldError]:
     """Problems of the metadata of a new object that keep rules from being checked."""
-    return [] if obj["metadata"].get("name") else [FieldError("FieldValueRequired", "metadata.name")]
+    problems = [] if obj["metadata"].get("name") else [FieldError(REQUIRED, "metadata.name")]
+    return problems + objectmeta.annotations_too_long(obj["metadata"])

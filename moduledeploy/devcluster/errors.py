@@ -8,13 +8,14 @@ Reasons, codes and cause names are those of k8s.io/apimachinery (api/errors, uti
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 Object = dict[str, Any]
 
@@ -91,6 +92,7 @@ class ApiError(Exception):
         self.message = message
         self.details = details
         self.headers = headers or {}
+        self.warnings: tuple[str, ...] = ()  # go out with it
         self.continue_token = ""  # lets an expired paged list go on inconsistently
 
     def status(self) -> Object:
@@ -108,6 +110,16 @@ class ApiError(Exception):
             body["details"] = self.details
         body["code"] = self.code
         return body
+
+
+@contextlib.contextmanager
+def warned(warnings: tuple[str, ...]) -> Iterator[None]:
+    """Has a refusal take along what was to be warned of before it."""
+    try:
+        yield
+    except ApiError as error:
+        error.warnings = warnings
+        raise
 
 
 def _details(kind: str, group: str, name: str, **more: object) -> Object:

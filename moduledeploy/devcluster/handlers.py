@@ -109,11 +109,11 @@ class Handlers:
         part = request.target.subresource
         if part == "scale":
             return Answer(body=scaling.get_scale(self.writes, request.resource, request.key))
-        if part == "log":
-            return Answer(body={"log": ""})
         record = self.store.get(request.resource.table, request.key)
         if record is None:
             raise not_found(request.resource.plural, request.resource.group, request.target.name)
+        if part == "log":
+            return Answer(body={"log": ""})
         return Answer(body=view(request.resource, record))
 
     def create(self, request: Request) -> Answer:
@@ -122,6 +122,8 @@ class Handlers:
         resource, part = request.resource, request.target.subresource
         if resource.verbs == ("create",):
             decoded, _ = self.writes.decode(resource, body, options)
+            if resource.namespaced:
+                decoded["metadata"].setdefault("namespace", request.target.namespace)
             return Answer(body=reviews.answer(resource, decoded, request.user, self.authorizer, self.tokens), code=201)
         match part:
             case "eviction":

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import attrs
 
 from moduledeploy.devcluster.errors import ApiError, bad_request
+from moduledeploy.devcluster.names import label_problem, subdomain_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,8 +130,10 @@ def impersonated(headers: Any, requester: User) -> User:
             raise bad_request("requested impersonation of groups, uid or extra without impersonating a user")
         return requester
     parts = name.split(":")
-    if name.startswith("system:serviceaccount:") and len(parts) == 4:
+    is_account = name.startswith("system:serviceaccount:") and len(parts) == 4
+    if is_account and not label_problem(parts[2]) and not subdomain_problem(parts[3]):
         groups = groups or service_account(parts[2], parts[3]).groups[:2]
-    if name != "system:anonymous" and "system:authenticated" not in groups:
-        groups = (*groups, "system:authenticated")
+    known = "system:unauthenticated" if name == "system:anonymous" else "system:authenticated"
+    if not {"system:authenticated", "system:unauthenticated"} & {*groups}:
+        groups = (*groups, known)
     return User(name=name, groups=groups, uid=headers.get("Impersonate-Uid", ""), extra=extra)

@@ -153,7 +153,7 @@ def validate_new(meta: Object, resource: Resource) -> list[FieldError]:
 def validate_common(meta: Object) -> list[FieldError]:
     """Labels, annotations, owner references and finalizers."""
     problems = label_problems(meta.get("labels") or {}, "metadata.labels")
-    problems += _annotation_problems(meta.get("annotations") or {})
+    problems += _annotation_problems(meta.get("annotations") or {}) + annotations_too_long(meta)
     problems += _owner_problems(meta.get("ownerReferences") or [])
     finalizers = meta.get("finalizers") or []
     for finalizer in finalizers:
@@ -187,15 +187,21 @@ def label_problems(labels: Object, path: str) -> list[FieldError]:
 
 
 def _annotation_problems(annotations: Object) -> list[FieldError]:
-    problems = [
+    return [
         FieldError(INVALID, "metadata.annotations", key, problem)
         for key in annotations
         if (problem := qualified_name_problem(key.lower()))
     ]
-    if sum(len(key) + len(value or "") for key, value in annotations.items()) > _MAX_ANNOTATIONS:
-        detail = f"may not be more than {_MAX_ANNOTATIONS} bytes"
-        problems.append(FieldError(TOO_LONG, "metadata.annotations", None, detail))
-    return problems
+
+
+def annotations_too_long(meta: Object) -> list[FieldError]:
+    """The problem of annotations that are too much together."""
+    size = sum(
+        len(key.encode()) + len((value or "").encode()) for key, value in (meta.get("annotations") or {}).items()
+    )
+    if size <= _MAX_ANNOTATIONS:
+        return []
+    return [FieldError(TOO_LONG, "metadata.annotations", None, f"may not be more than {_MAX_ANNOTATIONS} bytes")]
 
 
 def _owner_problems(owners: list[Any]) -> list[FieldError]:

@@ -118,6 +118,8 @@ SchedulingGate: name=1
 Secret: data=2 type=3 stringData=4 immutable=5
 SelectorRequirement: key=1 operator=2 values=3
 SelfStatus: userInfo=1
+SelfAccessReview: spec=2 status=3
+SelfAccessSpec: resourceAttributes=1 nonResourceAttributes=2
 SelfSubjectReview: status=2
 Service: spec=2 status=3
 ServiceAccount: secrets=2 imagePullSecrets=3 automountServiceAccountToken=4

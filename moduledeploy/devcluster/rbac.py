@@ -88,8 +88,10 @@ class Authorizer:
 
     def rules(self, user: User, namespace: str) -> Iterator[Object]:
         """The rules that apply to a user in a namespace, those of ClusterRoleBindings included."""
+        if {"system:authenticated", "system:unauthenticated"} & {*user.groups}:
+            yield _PUBLIC
         if "system:authenticated" in user.groups:
-            yield from _EVERYBODY
+            yield from _KNOWN_USERS
         for record in self.store.open(f"clusterrolebindings.{RBAC_GROUP}").in_order():
             if _binds(record.obj, user, ""):
                 yield from self._of(record.obj["roleRef"], "")
@@ -119,13 +121,10 @@ class Authorizer:
         ]
 
 
-# The roles system:discovery, system:basic-user and system:public-info-viewer, which every cluster begins with.
-_EVERYBODY: tuple[Object, ...] = (
-    {
-        "verbs": ["get"],
-        "nonResourceURLs": ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz",
-                            "/version", "/version/"],
-    },
+# The roles that every cluster begins with: system:public-info-viewer, then system:discovery and system:basic-user.
+_PUBLIC: Object = {"verbs": ["get"], "nonResourceURLs": ["/healthz", "/livez", "/readyz", "/version", "/version/"]}
+_KNOWN_USERS: tuple[Object, ...] = (
+    {"verbs": ["get"], "nonResourceURLs": ["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"]},
     {
         "verbs": ["create"],
         "apiGroups": ["authorization.k8s.io"],

@@ -23,21 +23,18 @@ def answer(resource: Resource, obj: Object, user: User, authorizer: Authorizer, 
         case "TokenReview":
             obj["status"] = _token_status(obj["spec"], tokens)
         case "SelfSubjectReview":
-            obj["metadata"]["creationTimestamp"] = None
+            obj["metadata"]["creationTimestamp"] = timestamp(tokens.now())
             obj["status"] = {"userInfo": user.info()}
         case "SelfSubjectRulesReview":
-            obj["status"] = _rules(obj["spec"], user, authorizer)
+            obj["status"], obj["spec"] = _rules(obj["spec"], user, authorizer), {}
         case "SelfSubjectAccessReview":
-            obj["status"] = _access_status(resource, obj["spec"], user, authorizer)
+            obj["status"] = _access_status(obj["spec"], user, authorizer)
         case _:
             spec = obj["spec"]
-            if not spec.get("user") and not spec.get("groups"):
-                problem = FieldError(INVALID, "spec.user", "", "at least one of user or group must be specified")
-                raise invalid("", resource.group, "", [problem])
             asked = User(name=spec.get("user", ""), groups=tuple(spec.get("groups") or ()))
             if asked.name.startswith("system:serviceaccount:"):
                 asked = User(name=asked.name, groups=(*asked.groups, "system:authenticated"))
-            obj["status"] = _access_status(resource, spec, asked, authorizer)
+            obj["status"] = _access_status(spec, asked, authorizer)
     obj["metadata"] = {key: value for key, value in obj["metadata"].items() if value is not None}
     return obj
 
@@ -46,10 +43,12 @@ def _check(resource: Resource, obj: Object) -> None:
     """What no review of its kind can be; raises ApiError 400, 422."""
     spec, meta = obj.get("spec") or {}, obj["metadata"]
     problems = []
-    if resource.group == "authorization.k8s.io" and meta.get("name"):
-        problems.append(FieldError(INVALID, "metadata", meta, "must be empty"))
     if resource.kind == "SelfSubjectRulesReview" and not spec.get("namespace"):
         raise bad_request("no namespace on request")
+    if resource.kind.endswith("AccessReview"):
+        problems = _access_problems(spec, needs_user=resource.kind != "SelfSubjectAccessReview")
+        if any(meta.get(name) for name in meta if name != "namespace" or not resource.namespaced):
+            problems.append(FieldError(INVALID, "metadata", meta, "must be empty"))
     if resource.kind == "LocalSubjectAccessReview":
         about = spec.get("resourceAttributes")
         if about is not None and about.get("namespace", "") != meta.get("namespace", ""):
@@ -61,12 +60,25 @@ def _check(resource: Resource, obj: Object) -> None:
         raise invalid("", resource.group, "", problems)
 
 
-def _access_status(resource: Resource, spec: Object, user: User, authorizer: Authorizer) -> Object:
+def _access_problems(spec: Object, *, needs_user: bool) -> list[FieldError]:
     about, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    problems = []
     if (about is None) == (path is None):
         detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
         where = "spec.nonResourceAttributes" if about is not None else "spec.resourceAttributes"
-        raise invalid("", resource.group, "", [FieldError(INVALID, where, about, detail)])
+        problems.append(FieldError(INVALID, where, about, detail))
+    for name in ("fieldSelector", "labelSelector"):
+        selector = (about or {}).get(name) or {}
+        if selector.get("rawSelector") and selector.get("requirements"):
+            where, detail = f"spec.resourceAttributes.{name}.rawSelector", "may not be specified with requirements"
+            problems.append(FieldError(INVALID, where, selector["rawSelector"], detail))
+    if needs_user and not spec.get("user") and not spec.get("groups"):
+        problems.append(FieldError(INVALID, "spec.user", "", "at least one of user or group must be specified"))
+    return problems
+
+
+def _access_status(spec: Object, user: User, authorizer: Authorizer) -> Object:
+    about, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if about is not None:
         access = Access(
             verb=about.get("verb", ""), group=about.get("group", ""), plural=about.get("resource", "") or "*",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -100,8 +101,8 @@ def status_problems(obj: Object, paths: ScalePaths | None) -> list[FieldError]:
         return []
     problems = _count_problems(obj, paths.status)
     if paths.selector:
-        text = dig(obj, paths.selector)
-        if text is not None and not isinstance(text, str):
+        text, parent = dig(obj, paths.selector), dig(obj, paths.selector[:-1])
+        if not isinstance(parent, (dict, NoneType)) or (text is not None and not isinstance(text, str)):
             problems.append(
                 FieldError(INVALID, "." + ".".join(paths.selector), text, "accessor error: expected string")
             )

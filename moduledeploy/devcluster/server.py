@@ -13,7 +13,7 @@ import yaml
 from aiohttp import web
 
 from moduledeploy.devcluster import tables
-from moduledeploy.devcluster.bodies import parse_json
+from moduledeploy.devcluster.bodies import parse_json, too_large
 from moduledeploy.devcluster.columns import SCALE_COLUMNS
 from moduledeploy.devcluster.errors import (
     ApiError,
@@ -76,7 +76,10 @@ class Server:
         try:
             return await self._handle(request)
         except ApiError as error:
-            return _respond(error.status(), _error_form(request), code=error.code, headers=list(error.headers.items()))
+            headers = [*error.headers.items(), *_warnings(error.warnings)]
+            return _respond(error.status(), _error_form(request), code=error.code, headers=headers)
+        except web.HTTPRequestEntityTooLarge:
+            return _respond(too_large().status(), _error_form(request), code=413)
         except NoPathError:
             return _no_path()
 
@@ -175,7 +178,7 @@ class Server:
             body = self._shaped(attrs.evolve(resource, columns=SCALE_COLUMNS), [body], form, query, single=True)
         elif body.get("kind") == resource.kind and form.shape != "plain":
             body = self._shaped(resource, [body], form, query, single=True)
-        headers = [("Warning", f"299 - {encode(text).decode()}") for text in answer.warnings]
+        headers = _warnings(answer.warnings)
         return _respond(body, form, code=answer.code, headers=headers, sort_keys=not resource.strategy.typed)
 
     def _shaped(self, resource: Resource, objects: list[Object], form: Form, query: Query, *, single: bool) -> Object:
@@ -297,6 +300,10 @@ class Server:
             return _no_path()
         except ApiError as error:
             return _respond(error.status(), Form(), code=error.code)
+
+
+def _warnings(texts: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [("Warning", f"299 - {encode(text).decode()}") for text in texts]
 
 
 def _no_path() -> web.Response:

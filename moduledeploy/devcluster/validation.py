@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _BLOCKING: Final = frozenset({NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID})
 _INT64: Final = 1 << 63  # Go reads greater ones as floating-point numbers
+_RANGES: Final = {"int32": 1 << 31, "float": (2 - 2**-23) * 2.0**127}
+NAMELESS: Final = "<nil>"
 ABSENT: Final = object()
 
 
@@ -33,7 +35,7 @@ def unchecked_rules(problems: list[FieldError]) -> list[FieldError]:
     if not any(problem.reason in _BLOCKING for problem in problems):
         return []
     detail = "some validation rules were not checked because the object was invalid; correct the existing errors first"
-    return [FieldError(INVALID, "<nil>", None, detail)]
+    return [FieldError(INVALID, NAMELESS, None, detail)]
 
 
 def joined(path: str, name: str) -> str:
@@ -132,7 +134,9 @@ def _string_problems(node: Node, value: str, path: str) -> list[FieldError]:
 def _number_problems(node: Node, value: float, path: str) -> list[FieldError]:
     problems, limits = [], node.limits
     if node.type == "integer" and not has_type(node, value):
-        problems.append(FieldError(INVALID, "<nil>", "", "the checked value must be of type integer"))
+        problems.append(_nameless("the checked value must be of type integer"))
+    elif node.format in _RANGES and abs(value) > _RANGES[node.format] - (value > 0 and node.type == "integer"):
+        problems.append(_nameless(f"the checked value must be of type {node.type} with format {node.format} in {path}"))
     if "minimum" in limits:
         exclusive = limits.get("exclusiveMinimum", False)
         if value < limits["minimum"] or (exclusive and value == limits["minimum"]):
@@ -182,26 +186,31 @@ def _object_problems(node: Node, value: Object, path: str, old: Any) -> list[Fie
 
 def _composed_problems(node: Node, value: Any, path: str) -> list[FieldError]:
     problems: list[FieldError] = []
-    where = path or "<nil>"
     for part in node.all_of:
         found = validate(part, value, path)
         problems += found
         if found:
-            problems.append(FieldError(INVALID, where, value, f'"{path}" must validate all the schemas (allOf)'))
+            problems.append(_nameless(f'"{path}" must validate all the schemas (allOf)'))
     if node.any_of:
         results = [validate(part, value, path) for part in node.any_of]
         if all(results):
-            problems.append(FieldError(INVALID, where, value, f'"{path}" must validate at least one schema (anyOf)'))
-            shortest = min(len(found) for found in results)
-            problems += next(found for found in results if len(found) == shortest)
+            problems.append(_nameless(f'"{path}" must validate at least one schema (anyOf)'))
+            problems += min(results, key=len)
     if node.one_of:
-        passed = sum(not validate(part, value, path) for part in node.one_of)
+        results = [validate(part, value, path) for part in node.one_of]
+        passed = sum(not found for found in results)
         if passed != 1:
-            detail = f'"{path}" must validate one and only one schema (oneOf). Found {passed or "none"} valid'
-            problems.append(FieldError(INVALID, where, value, detail))
+            found_valid = f"Found {passed} valid alternatives" if passed else "Found none valid"
+            problems.append(_nameless(f'"{path}" must validate one and only one schema (oneOf). {found_valid}'))
+            problems += min(results, key=len)
     if node.negated is not None and not validate(node.negated, value, path):
-        problems.append(FieldError(INVALID, where, value, f'"{path}" must not validate the schema (not)'))
+        problems.append(_nameless(f'"{path}" must not validate the schema (not)'))
     return problems
+
+
+def _nameless(detail: str) -> FieldError:
+    """A problem that a real server reports without its field."""
+    return FieldError(INVALID, NAMELESS, "", detail)
 
 
 def item_key(node: Node, item: Any) -> Any:

@@ -22,6 +22,7 @@ from moduledeploy.devcluster.errors import (
     invalid,
     not_found,
     unknown,
+    warned,
 )
 from moduledeploy.devcluster.managedfields import FieldManagers, Managed, Workflow
 from moduledeploy.devcluster.patches import merge_patch
@@ -107,7 +108,13 @@ class Writes:
             objectmeta.wipe(meta)
         self._match_namespace(resource, namespace, meta)
         managed = self._creator(resource, obj, options)
-        warnings = (*warnings, *resource.strategy.warnings(obj, None))
+        said = resource.strategy.warnings(obj, None)
+        with warned(warnings):
+            obj = self._create(resource, obj, managed, options)
+        return Outcome(obj, created=True, warnings=(*warnings, *said))
+
+    def _create(self, resource: Resource, obj: Object, managed: list[Object], options: WriteOptions) -> Object:
+        meta = obj["metadata"]
         self._admit(resource, obj, None, options)
         generated = bool(meta.get("generateName")) and not meta.get("name")
         for _ in range(_GENERATED_TRIES):
@@ -130,8 +137,8 @@ class Writes:
             obj["metadata"].pop("managedFields", None)
         if options.dry_run:
             meta.pop("resourceVersion", None)
-            return Outcome(obj, created=True, warnings=warnings)
-        return Outcome(self.store.put(resource.table, key, obj).obj, created=True, warnings=warnings)
+            return obj
+        return self.store.put(resource.table, key, obj).obj
 
     def _creator(self, resource: Resource, obj: Object, options: WriteOptions) -> list[Object]:
         """The managedFields of a new object: what the request says, before anything else is filled in."""
@@ -164,8 +171,9 @@ class Writes:
             return self._replace_missing(resource, key, obj, options)
         if meta.get("uid"):
             options = attrs.evolve(options, uid=meta["uid"])
-        warnings = (*warnings, *resource.strategy.warnings(obj, record.obj))
-        return attrs.evolve(self._update(resource, record, obj, options), warnings=warnings)
+        said = resource.strategy.warnings(obj, record.obj)
+        with warned(warnings):
+            return attrs.evolve(self._update(resource, record, obj, options), warnings=(*warnings, *said))
 
     def _replace_missing(self, resource: Resource, key: Key, obj: Object, options: WriteOptions) -> Outcome:
         if not resource.strategy.create_on_update or options.subresource:
@@ -196,8 +204,9 @@ class Writes:
             raise invalid("", "", "", [FieldError(INVALID, "patch", patched, error.message)]) from error
         objectmeta.check_name(obj["metadata"].get("name"), key[1])
         self._match_namespace(resource, key[0], obj["metadata"])
-        warnings = (*warnings, *resource.strategy.warnings(obj, record.obj))
-        return attrs.evolve(self._update(resource, record, obj, options), warnings=warnings)
+        said = resource.strategy.warnings(obj, record.obj)
+        with warned(warnings):
+            return attrs.evolve(self._update(resource, record, obj, options), warnings=(*warnings, *said))
 
     def _update(self, resource: Resource, record: Record, obj: Object, options: WriteOptions) -> Outcome:
         old = record.obj
