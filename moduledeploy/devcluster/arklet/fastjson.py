@@ -1,7 +1,7 @@
 """JSON as fastjson 1.2 reads it, which is laxer than JSON, and writes it.
 
-Comments, single quotes, bare names, superfluous commas, control characters in texts and `\\x41` are accepted; numbers keep
-their digits.  `NaN`, `undefined` and `{"$ref": …}` are null.
+Comments, single quotes, bare names, superfluous and missing commas, control characters in texts, `\\x41` and Java's suffixes of
+numbers are accepted; numbers keep their digits.  `NaN`, `undefined` and `{"$ref": …}` are null.
 """
 
 from __future__ import annotations
@@ -13,17 +13,26 @@ from typing import Any, Final
 
 import attrs
 
-_BLANKS: Final = re.compile(r"(?:[\s\x00\ufeff]|//[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
-_NUMBER: Final = re.compile(r"[+-]?(\d+)(\.\d+)?([eE][+-]?\d+)?")
+_BLANKS: Final = re.compile(r"(?:[ \r\n\t\f\b]|//[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
+_NUMBER: Final = re.compile(r"([+-]?\d+)(\.\d*)?([eE][+-]?\d+)?([LSBFD]?)")
 _NAME: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 _QUOTED: Final = {quote: re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL) for quote in "\"'"}
+_LONGEST_INTEGER: Final = 1000
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _ESCAPED: Final = {
-    **dict(zip("bfnrtv", "\b\f\n\r\t\v", strict=True)),
+    **dict(zip("bfFnrtv", "\b\f\f\n\r\t\v", strict=True)),
     **dict(zip("01234567", map(chr, range(8)), strict=True)),
     **{char: char for char in "\"'/\\"},
 }
-_WORDS: Final = {"true": True, "false": False, "null": None, "NaN": None, "undefined": None}
+_WORDS: Final = {
+    "true": True,
+    "false": False,
+    "NaN": None,
+    "undefined": None,
+    **dict.fromkeys(("null", "Null", "NULL")),
+}
+_SETS: Final = frozenset({"Set", "TreeSet"})
+_BITS: Final = {"S": 16, "B": 8}  # of the suffixes that cut an integer
 _ALSO_ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029]")
 
 
@@ -33,13 +42,12 @@ class Malformed(ValueError):
 
 def read(text: str) -> Any:
     """The value; raises `Malformed`."""
-    reader = _Reader(text)
+    reader = _Reader(text.removeprefix("\ufeff"))
     try:
         value = reader.value()
     except RecursionError as error:
         raise Malformed("too deep") from error
-    reader.skip()
-    if reader.at < len(text):
+    if reader.skip() and not reader.text.startswith("/*", reader.at):
         raise reader.malformed()
     return value
 
@@ -74,7 +82,7 @@ class _Reader:
         return self.text[self.at : self.at + 1]
 
     def value(self) -> Any:
-        match self.skip():
+        match char := self.skip():
             case "{":
                 return self._object()
             case "[":
@@ -83,9 +91,27 @@ class _Reader:
                 return self._quoted()
         if found := _NUMBER.match(self.text, self.at):
             self.at = found.end()
-            digits, fraction, exponent = found[0], found[2], found[3]
-            return Decimal(digits) if fraction or exponent else int(digits)
+            return self._number(found)
+        if char == "+":
+            self.at += 1
+            return 0
         return self._word()
+
+    def _number(self, found: re.Match[str]) -> int | Decimal:
+        """An integer of more digits than Python turns into text is a `Decimal` as well."""
+        digits, fraction, exponent, suffix = found.groups()
+        try:
+            number = Decimal(f"{digits}{(fraction or '').rstrip('.')}{exponent or ''}")
+            if suffix in ("F", "D"):
+                return Decimal(repr(float(number)))
+        except ArithmeticError as error:
+            raise self.malformed() from error
+        if exponent or (fraction or ".") != "." or len(digits) > _LONGEST_INTEGER:
+            return abs(number) if number == 0 else number
+        if bits := _BITS.get(suffix):
+            half = 1 << bits - 1
+            return (int(number) + half) % (2 * half) - half
+        return int(number)
 
     def _object(self) -> Any:
         out: dict[str, Any] = {}
@@ -106,8 +132,6 @@ class _Reader:
         self.at += 1
         while self._after_commas() != "]":
             out.append(self.value())
-            if self.skip() not in (",", "]"):
-                raise self.malformed()
         self.at += 1
         return out
 
@@ -140,6 +164,8 @@ class _Reader:
 
     def _word(self) -> Any:
         name = self._bare_name()
+        if name in _SETS and self.skip() == "[":
+            return self._array()
         if name not in _WORDS:
             raise self.malformed()
         return _WORDS[name]

@@ -21,8 +21,8 @@ _MOST_REDIRECTS: Final = 20  # as the JVM's HttpURLConnection
 
 def is_loopback(url: str) -> bool:
     """Whether a URL's host is this machine's loopback, by name or address."""
-    host = urlsplit(url).hostname or ""
     try:
+        host = urlsplit(url).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TRUE: Final = frozenset({"T", "Y", "y", "1"})
+_TRIMMED: Final = "".join(map(chr, range(0x21)))  # by Java's String.trim
+_LARGEST_SCALE: Final = 100  # of a decimal that may be cut to an integer
 _FALSE: Final = frozenset({"F", "f", "N", "0", "", "null", "NULL"})
 
 
@@ -25,8 +28,8 @@ class Unconvertible(Exception):
 
 def read_body(data: bytes) -> Fields | None:
     """The fields of a request, None where the body has none at all; raises `Unreadable`."""
-    text = data.decode(errors="replace").strip()
-    if text in {"", "null"}:
+    text = data.decode(errors="replace").strip(_TRIMMED)
+    if not data or text == "null":
         return None
     try:
         value = fastjson.read(text)
@@ -57,12 +60,13 @@ class Fields:
     def flag(self, name: str) -> bool:
         """A boolean field, false where it is missing; raises `Unconvertible`."""
         value = self._value(name)
+        value = self._value(f"is{name}") if value is None else value
         if value is None or isinstance(value, bool):
             return bool(value)
-        if isinstance(value, list | dict):
-            raise Unconvertible(name)
+        if isinstance(value, int | Decimal):
+            return _as_int(value) == 1
         if not isinstance(value, str):
-            return int(value) == 1
+            raise Unconvertible(name)
         if value in _TRUE or value.lower() == "true":
             return True
         if value in _FALSE or value.lower() == "false":
@@ -70,8 +74,8 @@ class Fields:
         raise Unconvertible(name)
 
     def texts(self, name: str) -> list[str]:
-        """A list of texts, empty where it is missing; raises `Unconvertible`."""
-        return [fastjson.as_text(item) for item in self._list(name)]
+        """A list of texts, empty where it is missing or an empty text; raises `Unconvertible`."""
+        return [] if self._value(name) == "" else [fastjson.as_text(item) for item in self._list(name)]
 
     def mapping(self, name: str) -> dict[str, str]:
         """A map of texts, empty where it is missing; raises `Unconvertible`."""
@@ -96,6 +100,18 @@ class Fields:
         if not isinstance(value, list | None):
             raise Unconvertible(name)
         return value or []
+
+
+def _as_int(value: int | Decimal) -> int:
+    """As Java's int; raises `Unconvertible` for an integer that is none, and for a decimal far from any."""
+    if isinstance(value, int):
+        if not -(2**31) <= value < 2**31:
+            raise Unconvertible(str(value))
+        return value
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or abs(exponent) > _LARGEST_SCALE or (not exponent and value):
+        raise Unconvertible("a number")
+    return int(value) % 2**32
 
 
 def _plain(name: str) -> str:

@@ -25,18 +25,18 @@ class UnknownModule(Exception):
 
 def health(fields: Fields, operations: Operations) -> dict[str, Any]:
     """The `healthData`; raises `UnknownModule`, and `CommandFault` for a type that Arklet doesn't have."""
-    kind = fields.text("type")
+    kind, metrics = fields.text("type"), fields.texts("metrics")
     if kind not in {"", "system", "biz", "plugin"}:
         raise CommandFault(f"type: {kind} can not be found")
     data: dict[str, Any] = {}
-    if kind in {"", "system"}:
-        data |= _system(fields.texts("metrics"), operations)
-    if kind in {"", "biz"}:
-        data |= _modules(fields, operations)
     if kind in {"", "plugin"}:
         if fields.text("bizName"):
             raise UnknownModule("can not find plugin")
         data["pluginListInfo"] = []
+    if kind in {"", "system"}:
+        data |= _system(metrics, operations)
+    if kind in {"", "biz"}:
+        data |= _modules(fields, operations)
     if not kind:
         data["masterBizInfo"] = _master(operations)
     return data

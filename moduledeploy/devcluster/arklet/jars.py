@@ -93,7 +93,11 @@ async def open_jar(url: str, *, asked: tuple[str, str], folder: ModuleFolder) ->
     Raises `JarFault` with the JVM's own text.
     """
     scheme = _scheme(url)
-    if scheme == "file" and (path := unquote(urlsplit(url).path)).startswith("/modules/"):
+    try:
+        path = unquote(urlsplit(url).path)
+    except ValueError as error:
+        raise JarFault(f"java.net.MalformedURLException: Invalid authority field: {url.split('/')[2]}") from error
+    if scheme == "file" and path.startswith("/modules/"):
         return _open_file(path, folder)
     if scheme == "http" and is_loopback(url):
         _require_port(url)
@@ -145,6 +149,8 @@ def _require_port(url: str) -> None:
         urlsplit(url).port  # noqa: B018 -- it is checked when it is read
     except ValueError as error:
         port = urlsplit(url).netloc.rpartition(":")[2]
+        if not re.fullmatch(r"\d{1,9}", port):
+            raise JarFault(f'java.net.MalformedURLException: Error at index 0 in: "{port}"') from error
         raise JarFault(f"java.lang.IllegalArgumentException: port out of range:{port}") from error
 
 

@@ -16,7 +16,7 @@ import attrs
 
 from moduledeploy.devcluster.arklet.answers import NOT_FOUND, Outcome, internal_error, listed
 from moduledeploy.devcluster.arklet.behaviour import Behaviour
-from moduledeploy.devcluster.arklet.faults import CommandFault, no_input
+from moduledeploy.devcluster.arklet.faults import CommandFault, JarFault, no_input
 from moduledeploy.devcluster.arklet.fields import Fields, Unconvertible
 from moduledeploy.devcluster.arklet.figures import INSTANT, Timings
 from moduledeploy.devcluster.arklet.health import UnknownModule, health
@@ -244,7 +244,10 @@ class SimulatedArklet:
         """The request with the identity of its jar where it gave none: Arklet downloads the jar once more for that."""
         if request.name or request.version:
             return request
-        jar = await self._operations.open(request, behaviour)
+        try:
+            jar = await self._operations.open(request, behaviour)
+        except JarFault as fault:
+            raise CommandFault(behaviour.runtime.unidentified(str(fault))) from fault
         return attrs.evolve(request, name=jar.name, version=jar.version)
 
     async def _now(self, operation: _Operation) -> dict[str, Any]:

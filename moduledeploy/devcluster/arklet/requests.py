@@ -16,10 +16,10 @@ _LONGEST_LINE: Final = 4096  # HttpObjectDecoder's defaults
 _LARGEST_HEAD: Final = 8192
 _LARGEST_LENGTH: Final = 2**63 - 1
 _BEFORE_A_REQUEST: Final = bytes([*range(0x21), 0x7F])
-_REQUEST_LINE: Final = re.compile(rb"([^ \t]+)[ \t]+([^ \t]+)[ \t]+\S+/\d+\.(\d+)[ \t]*\r?")
+_REQUEST_LINE: Final = re.compile(rb"([^ \t\v\f]+)[ \t\v\f]+([^ \t\v\f]+)[ \t\v\f]+\S+/\d{1,9}\.(\d{1,9})[ \t\v\f]*\r?")
 _VERSION_1_0: Final = re.compile(rb"[hH][tT][tT][pP]/1\.0\s*$")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
-_CHUNK_SIZE: Final = re.compile(rb"[ \t]*([0-9a-fA-F]+)[ \t]*(;.*)?\r?")
+_CHUNK_SIZE: Final = re.compile(rb"[ \t]*0*([0-7]?[0-9a-fA-F]{1,7})(?:[;\x00-\x20\x7f].*)?", re.DOTALL)
 
 
 @attrs.frozen
@@ -79,9 +79,9 @@ class _Head:
         found = self.headers.get(b"content-length", [])
         if not found:
             return 0
-        if len(found) > 1 or not re.fullmatch(rb"\d+", found[0]) or int(found[0]) > _LARGEST_LENGTH:
+        if len(found) > 1 or not (digits := re.fullmatch(rb"0*(\d{1,19})", found[0])):
             return None
-        return int(found[0])
+        return number if (number := int(digits[1])) <= _LARGEST_LENGTH else None
 
 
 @attrs.define
@@ -130,16 +130,16 @@ class RequestParser:
         length = head.length() or 0
         self._body, self._is_oversized, self._is_after_chunk, self._is_in_trailer = bytearray(), False, False, False
         is_too_large = not head.is_chunked and length > LARGEST_BODY
-        expected = [] if head.is_1_0 else head.values(b"expect")
-        if expected and expected != [b"100-continue"]:
+        expected = None if head.is_1_0 else head.headers.get(b"expect", [None])[0]
+        if expected is not None and expected.lower() != b"100-continue":
             return ExpectationFailed()
-        if expected and is_too_large:
+        if expected is not None and is_too_large:
             return Oversized()  # who waits sends no body
         self._head, self._left = head, None if head.is_chunked else length
         if is_too_large:
             self._is_oversized = True
             return Oversized(is_last=not head.is_kept_alive)
-        return Continue() if expected else self.next_event()
+        return self.next_event() if expected is None else Continue()
 
     def _read_plain(self) -> Event | None:
         self._take()
@@ -162,7 +162,7 @@ class RequestParser:
             elif self._is_in_trailer:
                 if not line.strip():
                     return self._finish()
-            elif size := _CHUNK_SIZE.fullmatch(line):
+            elif len(line) <= _LONGEST_LINE and (size := _CHUNK_SIZE.fullmatch(line)):
                 self._left = int(size[1], 16)
                 self._is_after_chunk, self._is_in_trailer = self._left > 0, self._left == 0
             else:

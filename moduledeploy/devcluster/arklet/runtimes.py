@@ -27,6 +27,10 @@ class Runtime(Enum):
         """Whether a command of the newest runtime exists in this one."""
         return self is Runtime.BARE or command not in _LATER
 
+    def unidentified(self, fault: str) -> str:
+        """What is said of a jar that was to tell its own identity, and couldn't be read for this reason."""
+        return fault if self is Runtime.BARE else f"refresh biz info from jar failed: {fault.partition(': ')[2]}"
+
     def written(self, answer: dict[str, Any]) -> dict[str, Any]:
         """The answer as this runtime writes it."""
         if self is Runtime.BARE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moduledeploy.devcluster.arklet.requests import LARGEST_BODY, Continue, Event, Oversized, Request, RequestParser
@@ -29,6 +29,7 @@ def events(data: bytes, cuts: list[int]) -> list[Event]:
     return found
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=40), st.integers(0, 9)), max_size=4), st.lists(st.integers(0, 999)))
 def test_requests_are_found_however_their_bytes_arrive(bodies: list[tuple[bytes, int]], cuts: list[int]) -> None:
     data = b"".join(chunked(body, size) if size else plain(body) for body, size in bodies)
@@ -36,6 +37,7 @@ def test_requests_are_found_however_their_bytes_arrive(bodies: list[tuple[bytes,
     assert events(data, cuts) == [Request("POST", "/a", body) for body, _ in bodies]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, LARGEST_BODY), max_size=3))
 def test_an_oversized_body_is_told_once_and_skipped(cuts: list[int]) -> None:
     data = plain(b"x" * (LARGEST_BODY + 1)) + plain(b"next")
@@ -43,6 +45,7 @@ def test_an_oversized_body_is_told_once_and_skipped(cuts: list[int]) -> None:
     assert events(data, cuts) == [Oversized(), Request("POST", "/a", b"next")]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3), st.lists(st.integers(0, LARGEST_BODY), max_size=3))
 def test_oversized_chunks_end_the_connection(size: int, cuts: list[int]) -> None:
     data = chunked(b"x" * (LARGEST_BODY + 1), 300_000 * size)

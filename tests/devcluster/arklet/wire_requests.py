@@ -69,6 +69,8 @@ _LINES: Final = {
     b"POST uninstallBiz HTTP/1.1",
     b"POST http://x/uninstallBiz HTTP/1.1",
     "POST /ä HTTP/1.1".encode(),
+    b"POST\x0b/uninstallBiz\x0bHTTP/1.1",
+    b"POST /uninstallBiz HTTP/1." + b"1" * 3000,
 }
 _HEADERS: Final[dict[str, tuple[bytes, ...]]] = {
     "no length": (),
@@ -102,6 +104,10 @@ _HEADERS: Final[dict[str, tuple[bytes, ...]]] = {
     "continue": (_LENGTH, b"Expect: 100-continue"),
     "Continue": (_LENGTH, b"Expect: 100-Continue"),
     "another expectation": (_LENGTH, b"Expect: foo"),
+    "expectations in two lines": (_LENGTH, b"Expect: 100-continue", b"Expect: foo"),
+    "expectations in one line": (_LENGTH, b"Expect: 100-continue, foo"),
+    "an empty expectation": (_LENGTH, b"Expect:"),
+    "a length of 5000 digits": (b"Content-Length: " + b"9" * 5000,),
     "upgrade": (_LENGTH, b"Connection: Upgrade", b"Upgrade: h2c"),
 }
 _CHUNK_BODIES: Final = {
@@ -113,8 +119,15 @@ _CHUNK_BODIES: Final = {
     "empty size": b"\r\n" + _CHUNKS,
     "no second size": b"%x\r\n%s\r\nzz\r\n" % (len(FIELDS), FIELDS),
     "blanks": b" %x \r\n%s\r\n 0 \r\n\r\n" % (len(FIELDS), FIELDS),
+    "a size over 31 bits": b"80000000\r\n" + FIELDS,
+    "a mebibyte of blanks": (b"10000\r\n" + b" " * 65536 + b"\r\n") * 16 + b"0\r\n\r\n",
     "no line end after a chunk": b"%x\r\n%s0\r\n\r\n" % (len(FIELDS), FIELDS),
 }
+_VALUES: Final = (
+    *b"1L 1l 1LL 1.5L 300B 70000S 1.5F 1e5F 1D 5. 5.x .5 + - -0.00 1e99999 1e-99999".split(),
+    *b'Null NULL nullx Set[1] "\\F" "\\8"'.split(),
+    b"9" * 5000,
+)
 _JSON: Final = {
     b"",
     b"null",
@@ -172,6 +185,21 @@ _JSON: Final = {
     b'{"bizName":null,"biz_name":"y","bizVersion":"1"}',
     b'{"BIZNAME":"a","Biz-Version":"1"}',
     b'{" bizName":"a","bizVersion":"1"}',
+    b"  \n\t ",
+    b"/* x */",
+    FIELDS + b"/* x",
+    FIELDS + b"\x1a",
+    FIELDS + b"\x1ax",
+    FIELDS + b"\xef\xbb\xbf",
+    b"\x01" + FIELDS,
+    b"\xc2\xa0" + FIELDS,
+    *(b"{%s%s" % (blank, FIELDS[1:]) for blank in (b"\x08", b"\x0b", b"\x0c", b"\xc2\xa0", b"\xef\xbb\xbf")),
+    b'{"x":[1 2],"bizName":"a","bizVersion":"1"}',
+    b'{"x":TreeSet[1],"bizName":"a","bizVersion":"1"}',
+    b'{"bizName":"a","bizVersion":"1","isAsync":true}',
+    b'{"bizName":"a","bizVersion":"1","is_async":true}',
+    b'{"bizName":"a","bizVersion":"1","isAsync":true,"async":false}',
+    *(b'{"bizName":%s,"bizVersion":"1"}' % value for value in _VALUES),
 }
 _ASYNC: Final = (
     "true",
@@ -208,6 +236,15 @@ _ASYNC: Final = (
     "[1]",
     "[]",
     "{}",
+    "0.9",
+    "1.9",
+    "1L",
+    "1e2",
+    "1e400",
+    "1e99999",
+    "4294967297",
+    "-2147483649",
+    "9" * 5000,
 )
 _HEALTH: Final = (
     b"",
@@ -230,8 +267,29 @@ _HEALTH: Final = (
     b'{"type":"biz","bizName":"nope"}',
     b'{"type":"biz","moduleName":"nope"}',
     b'{"type":"plugin","bizName":"x"}',
+    b'{"type":"zzz","metrics":5}',
+    b'{"type":"biz","metrics":5}',
+    b'{"type":"system","metrics":""}',
+    b'{"type":"system","metrics":["cpu","cpu"]}',
+    b'{"bizName":"nope"}',
+    b'{"type":" biz "}',
+    b'{"type":[]}',
+)
+_INSTALLS: Final = (
+    b'{"bizUrl":5}',
+    b'{"bizUrl":["/x.jar"]}',
+    b'{"bizUrl":{}}',
+    b'{"bizUrl":"/x.jar","installStrategy":[]}',
+    b'{"bizUrl":"/x.jar","envs":{"a":{"b":1},"c":[1]}}',
+    b'{"bizUrl":"/x.jar","envs":5}',
+    b'{"bizName":" ","bizVersion":" ","bizUrl":"/x.jar"}',
+    b'{"bizName":" ","bizVersion":"1","bizUrl":"/x.jar"}',
 )
 _URLS: Final = (
+    "http://[x/x.jar",
+    "http://127.0.0.1:abc/x.jar",
+    "http://127.0.0.1:0/x.jar",
+    "://x",
     "/x.jar",
     "s3://x/y",
     "http://127.0.0.1:1/x.jar",
@@ -258,6 +316,7 @@ def requests() -> dict[str, bytes]:
     for word in _ASYNC:
         out[f"async {word}"] = post("uninstallBiz", b'{"bizName":"a","bizVersion":"1","async":%s}' % word.encode())
     out |= {f"health {body.decode()}": post("health", body) for body in _HEALTH}
+    out |= {f"install {body.decode()}": post("installBiz", body) for body in _INSTALLS}
     for url in _URLS:
         out[f"url {url!r}"] = post("installBiz", b'{"bizName":"u","bizVersion":"1","bizUrl":"%s"}' % url.encode())
     for command in ("help", "queryAllBiz", "installBiz", "switchBiz", "queryBizOps", "nope"):
