@@ -64,6 +64,7 @@ class BuiltInStrategy:
     creation: Callable[[Object], list[FieldError]] = _no_problems  # checked on creation only
     problems: Callable[[Object], list[FieldError]] = _no_problems
     changes: Callable[[Object, Object], list[FieldError]] = _no_changes
+    status_problems: Callable[[Object], list[FieldError]] = _no_problems
     update: Callable[[Object, Object], None] = lambda _new, _old: None
     grace: Callable[[Object, int | None], int | None] = _no_grace
     fields: Callable[[Object], dict[str, str]] = _no_fields
@@ -85,6 +86,8 @@ class BuiltInStrategy:
             raise bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}')
         reading = Reading(kind, version)
         meta = objectmeta.check_types(obj.get("metadata"), reading)
+        if (obj.get("metadata") or {}).get("managedFields") == []:
+            meta["managedFields"] = [{}]  # in Go an empty list, which clears them as one empty entry does
         rest = {name: value for name, value in obj.items() if name not in {"apiVersion", "kind", "metadata"}}
         body = reading.struct(rest, self.struct, "")
         decoded = {"kind": kind, "apiVersion": version, "metadata": meta, **body}
@@ -110,7 +113,7 @@ class BuiltInStrategy:
 
     def validate_update(self, new: Object, old: Object, subresource: str) -> list[FieldError]:
         if subresource == "status":
-            return []
+            return self.status_problems(new)
         return objectmeta.unqualified_finalizers(new["metadata"]) + self.problems(new) + self.changes(new, old)
 
     def warnings(self, obj: Object, old: Object | None) -> tuple[str, ...]:

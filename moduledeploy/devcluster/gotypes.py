@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import attrs
 
 from moduledeploy.devcluster.errors import bad_request
+from moduledeploy.devcluster.quantities import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,6 @@ _ZEROS: Final[dict[str, Any]] = {
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _MICRO_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _EXACT: Final = {"time": len("2026-01-01T00:00:00Z"), "microtime": len("2026-01-01T00:00:00.000000Z")}
-_QUANTITY: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
 
 
 @attrs.define(eq=False)
@@ -203,12 +203,13 @@ class Reading:
 
     def _quantity(self, value: Any, path: str) -> str:
         text = str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-        if not isinstance(text, str) or not _QUANTITY.fullmatch(text):
+        exact = canonical(text) if isinstance(text, str) else None
+        if exact is None:
             raise bad_request(
                 f'{self.kind} in version "{self.api_version}" cannot be handled as a {self.kind}: '
                 f"quantities must match the regular expression (at {path})"
             )
-        return text
+        return exact
 
     def _mismatch(self, value: Any, path: str, wanted: str) -> Exception:
         names = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}

@@ -10,7 +10,7 @@ from moduledeploy.devcluster import endpoints, nodes, pods, roles, services, wor
 from moduledeploy.devcluster.builtin import BuiltInStrategy
 from moduledeploy.devcluster.builtin_types import NOTATION
 from moduledeploy.devcluster.columns import COLUMNS
-from moduledeploy.devcluster.errors import FORBIDDEN, INVALID, REQUIRED, FieldError
+from moduledeploy.devcluster.errors import FORBIDDEN, INVALID, REQUIRED, TOO_LONG, FieldError
 from moduledeploy.devcluster.events import EVENT_FIELDS, NewEventStrategy, event_fields, event_problems
 from moduledeploy.devcluster.gotypes import Types
 from moduledeploy.devcluster.resources import Resource
@@ -27,6 +27,8 @@ _SECRET_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "kubernetes.io/basic-auth": ("username", "password"),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
 }
+_MAX_DATA: Final = 1024 * 1024
+_TOO_MUCH: Final = f"may not be more than {_MAX_DATA} bytes"
 _STATUS: Final = frozenset({"status"})
 _DATA_KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _BUILT_IN_SCALE: Final = ScalePaths(spec=("spec", "replicas"), status=("status", "replicas"), selector=None)
@@ -82,7 +84,19 @@ def _secret_problems(obj: Object) -> list[FieldError]:
         account = "kubernetes.io/service-account.name"
         if not (obj["metadata"].get("annotations") or {}).get(account):
             problems.append(FieldError(REQUIRED, f"metadata.annotations[{account}]"))
+    if _size(data, 3, 4) > _MAX_DATA:
+        problems.append(FieldError(TOO_LONG, "data", None, _TOO_MUCH))
     return problems + _key_problems(obj)
+
+
+def _size(values: Object, kept: int = 1, of: int = 1) -> int:
+    """Bytes of a map's texts; `kept` `of` so many where they are encoded."""
+    return sum(len(value.encode()) * kept // of for value in values.values())
+
+
+def _config_map_problems(obj: Object) -> list[FieldError]:
+    total = _size(obj.get("data") or {}) + _size(obj.get("binaryData") or {}, 3, 4)
+    return _key_problems(obj) + ([FieldError(TOO_LONG, "[]", None, _TOO_MUCH)] if total > _MAX_DATA else [])
 
 
 def _key_problems(obj: Object) -> list[FieldError]:
@@ -196,6 +210,7 @@ def _core() -> Iterator[Resource]:
             "returns_deleted": True,
             "defaults": pods.default_pod,
             "prepare": pods.prepare_pod,
+            "update": pods.tolerate,
             "status_keeps": ("spec", "metadata.ownerReferences", "status.qosClass"),
             "creation": pods.new_pod_problems,
             "problems": pods.pod_problems,
@@ -217,6 +232,7 @@ def _core() -> Iterator[Resource]:
             "returns_deleted": True,
             "defaults": services.default_service,
             "update": services.keep_addresses,
+            "status_problems": services.service_status_problems,
             "creation": services.new_service_problems,
             "problems": services.service_problems,
             "changes": services.service_changes,
@@ -232,7 +248,7 @@ def _core() -> Iterator[Resource]:
         "configmaps",
         "ConfigMap",
         short_names=("cm",),
-        rules={"changes": _immutable_data, "problems": _key_problems},
+        rules={"changes": _immutable_data, "problems": _config_map_problems},
     )
     yield _kind(
         "",
@@ -411,7 +427,7 @@ def _access() -> Iterator[Resource]:
         ("authentication.k8s.io", "tokenreviews", "TokenReview", "TokenReview", False),
         ("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", "SelfSubjectReview", False),
         ("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview", "SubjectAccessReview", True),
-        ("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", "SubjectAccessReview", False),
+        ("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", "SelfAccessReview", False),
         ("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", "RulesReview", False),
         ("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview", "SubjectAccessReview", False),
     )

@@ -20,7 +20,7 @@ Parts = Literal["whole", "fields", "keyed", "set"]
 _IDENTITY: Final = frozenset({"apiVersion", "kind", "metadata"})
 _TEXT: Final = {"type": "string"}
 _TEXTS: Final = {"type": "object", "additionalProperties": _TEXT}
-_META: Final = Node.parse(
+META: Final = Node.parse(
     {
         "type": "object",
         "properties": {
@@ -65,10 +65,10 @@ def _list_parts(schema: Schema) -> Parts:
 def field_schema(schema: Schema, name: str, *, root: bool = False) -> Schema:
     """The schema of a field."""
     if root and name == "metadata":
-        return _META
+        return META
     if isinstance(schema, Node):
         if schema.embedded and name == "metadata":
-            return _META
+            return META
         return schema.properties.get(name) or schema.additional
     if isinstance(schema, Type):
         if schema.form == "struct":

@@ -44,6 +44,7 @@ class Workflow:
     manager: str
     operation: str  # Apply or Update
     subresource: str = ""
+    api_version: str = ""  # of an Update: another version makes another line; an Apply has one whatever its version
 
 
 @attrs.define
@@ -61,9 +62,13 @@ class Managed:
         for entry in entries or []:
             if not _is_readable(entry):
                 return cls()
-            flow = Workflow(entry.get("manager", ""), entry["operation"], entry.get("subresource", ""))
+            version = entry.get("apiVersion", "")
+            flow = Workflow(
+                entry.get("manager", ""), entry["operation"], entry.get("subresource", ""),
+                version if entry["operation"] == "Update" else "",
+            )  # fmt: skip
             managed.fields[flow] = set(from_fields_v1(entry["fieldsV1"]))
-            managed.versions[flow] = entry.get("apiVersion", "")
+            managed.versions[flow] = version
             managed.times[flow] = entry.get("time", "")
         return managed
 
@@ -97,7 +102,7 @@ class Managed:
             if version not in first:
                 first[version] = flow
                 continue
-            bucket = Workflow(_OLD_UPDATERS, "Update")
+            bucket = Workflow(_OLD_UPDATERS, "Update", "", version)
             held = self.fields.pop(first[version]) if bucket not in self.fields else self.fields[bucket]
             self.fields[bucket] = held | self.fields.pop(flow)
             self.versions[bucket], self.times[bucket] = version, self.times.get(flow, "")
@@ -177,20 +182,21 @@ class FieldManagers:
             return
         obj["metadata"]["managedFields"] = present
         if _content(obj) != _content(old):
-            self._update(resource, obj, old, Managed.read(present), options)
+            managed = Managed.read(present)
+            self.note(managed, resource.strategy.schema(), old, obj, options)
+            managed.cap()
+            self.write(obj, managed)
 
-    def _update(self, resource: Resource, obj: Object, old: Object, managed: Managed, options: WriteOptions) -> None:
-        difference = compare(resource.strategy.schema(), _content(old), _content(obj))
+    def note(self, managed: Managed, schema: Schema, old: Object, new: Object, options: WriteOptions) -> None:
+        """Give the writer what it changed; others lose it."""
+        difference = compare(schema, _content(old), _content(new))
         changed, removed = tracked(difference.changed()), tracked(difference.removed)
-        flow = Workflow(options.manager[:_MAX_MANAGER], "Update", options.subresource)
-        own = managed.fields.get(flow, set())
+        flow = Workflow(options.manager[:_MAX_MANAGER], "Update", options.subresource, new["apiVersion"])
+        fields = (managed.fields.get(flow, set()) - removed) | changed
         managed.give_up(changed | removed, but=flow)
-        fields = (own - removed) | changed
         managed.put(flow, fields)
         if fields:
-            self.stamp(managed, flow, obj["apiVersion"])
-        managed.cap()
-        self.write(obj, managed)
+            self.stamp(managed, flow, new["apiVersion"])
 
     def stamp(self, managed: Managed, flow: Workflow, api_version: str) -> None:
         """Note when and by which version a workflow acted."""

@@ -89,13 +89,18 @@ def prepare_pod(pod: Object) -> None:
     spec["serviceAccount"] = spec["serviceAccountName"]
     spec.setdefault("priority", 0)
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
-    tolerations = spec.setdefault("tolerations", [])
+    tolerate(pod)
+    pod["status"] = {"phase": "Pending", "qosClass": _quality(spec)}
+
+
+def tolerate(pod: Object, _old: Object | None = None) -> None:
+    """Every written pod stays some minutes on a node that is lost, unless it says otherwise."""
+    tolerations = pod["spec"].setdefault("tolerations", [])
     for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
         if not any(t.get("key") in (key, None) and t.get("effect") in ("NoExecute", None) for t in tolerations):
             tolerations.append(
                 {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": _TOLERATED_S}
             )
-    pod["status"] = {"phase": "Pending", "qosClass": _quality(spec)}
 
 
 def _quality(spec: Object) -> str:
@@ -254,14 +259,11 @@ def _gate_problems(spec: Object, path: str) -> list[FieldError]:
 
 def pod_changes(new: Object, old: Object) -> list[FieldError]:
     """A pod's spec stays as it is, but for images, deadlines, tolerations and the way to a node."""
-    if not all(container.get("image", "").strip() for container in new["spec"].get("containers") or []):
-        return []  # said already, and the rest isn't looked at
-    problems = _deadline_changes(new["spec"], old["spec"]) + _toleration_changes(new["spec"], old["spec"])
-    problems += _gate_changes(new["spec"], old["spec"])
     ours, theirs = copy_object(new["spec"]), copy_object(old["spec"])
     if any(len(ours.get(field) or []) != len(theirs.get(field) or []) for field in ("containers", "initContainers")):
-        detail = "pod updates may not add or remove containers"
-        return [*problems, FieldError(FORBIDDEN, "spec.containers", None, detail)]
+        return [FieldError(FORBIDDEN, "spec.containers", None, "pod updates may not add or remove containers")]
+    problems = _deadline_changes(new["spec"], old["spec"]) + _toleration_changes(new["spec"], old["spec"])
+    problems += _gate_changes(new["spec"], old["spec"])
     for spec in (ours, theirs):
         for field in ("activeDeadlineSeconds", "tolerations", "schedulingGates", "ephemeralContainers"):
             spec.pop(field, None)

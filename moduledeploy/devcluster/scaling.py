@@ -16,21 +16,24 @@ from moduledeploy.devcluster.errors import (
     FieldError,
     bad_request,
     conflict,
+    internal,
     invalid,
     not_found,
     unknown,
 )
 from moduledeploy.devcluster.fieldpaths import field
 from moduledeploy.devcluster.gotypes import Reading
+from moduledeploy.devcluster.intents import typed_intent
 from moduledeploy.devcluster.kinds import TYPES
 from moduledeploy.devcluster.managedfields import Managed, Workflow
 from moduledeploy.devcluster.objectmeta import check_name
-from moduledeploy.devcluster.scale import to_scale, with_replicas
+from moduledeploy.devcluster.scale import dig, to_scale, with_replicas
 from moduledeploy.devcluster.storage import copy_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from moduledeploy.devcluster.fieldpaths import Path
     from moduledeploy.devcluster.resources import Resource
     from moduledeploy.devcluster.storage import Key, Object, Record
     from moduledeploy.devcluster.writes import WriteOptions, Writes
@@ -40,14 +43,17 @@ _REPLICAS: Final = (field("spec"), field("replicas"))
 
 
 def get_scale(writes: Writes, resource: Resource, key: Key) -> Object:
-    """The Scale of a stored object; raises ApiError 404."""
-    return to_scale(_found(writes, resource, key).obj, resource.scale)
+    """The Scale of a stored object; raises ApiError 404, and 500 for a custom resource that says no replicas."""
+    obj = _found(writes, resource, key).obj
+    if not resource.strategy.typed and dig(obj, resource.scale.spec) is None:
+        raise internal(f'the spec replicas field ".{".".join(resource.scale.spec)}" does not exist')
+    return to_scale(obj, resource.scale)
 
 
 def replace_scale(writes: Writes, resource: Resource, key: Key, scale: Object, options: WriteOptions) -> Object:
     """Replace the replicas by a whole Scale; raises ApiError 400, 404, 409, 422."""
-    wanted = _decoded(scale, key[1], options)
-    check_name((scale.get("metadata") or {}).get("name"), key[1])
+    wanted = _decoded(scale, options)
+    check_name(wanted["metadata"].get("name"), key[1])
     return _write(writes, resource, key, lambda _: wanted, options)
 
 
@@ -58,7 +64,7 @@ def patch_scale(
 
     def patched(scale: Object) -> Object:
         try:
-            return _decoded(change(scale), key[1], options)
+            return _decoded(change(scale), options)
         except ApiError as error:
             if error.code != 400:
                 raise
@@ -70,98 +76,118 @@ def patch_scale(
 def _write(
     writes: Writes, resource: Resource, key: Key, change: Callable[[Object], Object], options: WriteOptions
 ) -> Object:
-    def apply(obj: Object) -> Object:
-        wanted = change(to_scale(obj, resource.scale))
-        meta = wanted["metadata"]
-        if meta.get("uid", obj["metadata"]["uid"]) != obj["metadata"]["uid"]:
-            why = (
-                f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {obj['metadata']['uid']}"
-            )
-            raise conflict(resource.plural, resource.group, key[1], why)
-        _refuse_negative(resource, wanted, key[1])
-        if meta.get("resourceVersion"):
-            obj["metadata"]["resourceVersion"] = meta["resourceVersion"]
-        return with_replicas(obj, resource.scale, wanted["spec"].get("replicas", 0))
-
-    options = attrs.evolve(options, subresource="scale", repeated=(), field_validation="Warn")
-    return to_scale(writes.patch(resource, key, apply, options).obj, resource.scale)
+    record = _found(writes, resource, key)
+    live, managed = to_scale(record.obj, resource.scale), _managed(writes, resource, record.obj)
+    wanted = change(copy_object(live))
+    check_name(wanted["metadata"].get("name"), key[1])
+    if managed.fields:  # where nobody is noted nobody comes to be
+        new = {**live, "spec": {name: count for name, count in wanted["spec"].items() if count}}
+        writes.managers.note(managed, TYPES.structs["Scale"], live, new, attrs.evolve(options, subresource="scale"))
+    return _store(writes, resource, record, wanted, managed, options)
 
 
 def apply_scale(
     writes: Writes, resource: Resource, key: Key, intent: Any, options: WriteOptions, *, force: bool
 ) -> Object:
     """Server-side apply of a Scale: the replicas' managers are those of the object; raises ApiError 400, 409, 422, 500."""
-    if not isinstance(intent, dict):
-        raise bad_request("error decoding YAML: the patch is no object")
-    if intent.get("kind") != "Scale" or intent.get("apiVersion") != _VERSION:
-        raise bad_request(f"invalid object type: {intent.get('apiVersion') or '/'}, Kind={intent.get('kind', '')}")
-    wanted, unknown_fields = _checked(intent, key[1])
-    if unknown_fields:
-        raise unknown(f"failed to create typed patch object (/{key[1]}; {_VERSION}, Kind=Scale): {unknown_fields[0]}")
-    wanted["spec"] = intent.get("spec") or {}
+    schema = TYPES.structs["Scale"]
+    intent = typed_intent(intent, api_version=_VERSION, kind="Scale", schema=schema)
     record = _found(writes, resource, key)
-    _refuse_negative(resource, wanted, key[1])
-    own: Object = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {}}
-    if "replicas" in wanted["spec"]:
-        with_replicas(own, resource.scale, wanted["spec"]["replicas"])
+    live = to_scale(record.obj, resource.scale)
+    entries = _managed(writes, resource, record.obj).entries()
+    if not resource.strategy.typed and not entries:
+        raise _unconvertible(key)
+    noted = {**live["metadata"], "managedFields": entries}
+    own = {**intent, "status": {}}
     flow = Workflow(options.manager, "Apply", "scale")
-    bare = {"apiVersion": _VERSION, "kind": "Scale", "metadata": {}, "spec": wanted["spec"]}
-    live = _managed_scale(record.obj, resource)
-    # To a custom resource's storage a Scale is no version of the resource, so that only conflicts are found.
-    if resource.strategy.typed or live["metadata"]["managedFields"]:
-        merge_intent(writes, Kind(TYPES.structs["Scale"], _VERSION), live, bare, flow, force=force)
-    if not resource.strategy.typed:
-        raise unknown(f"failed to convert new object (/{key[1]}; {_VERSION}, Kind=Scale) to proper version")
-    kind = Kind(resource.strategy.schema(), resource.api_version)
-    merged, managed = merge_intent(writes, kind, copy_object(record.obj), own, flow, force=True)
-    outcome = commit_merged(writes, resource, record, merged, managed, attrs.evolve(options, subresource="scale"))
+    kind = Kind(schema, _VERSION)
+    merged, managed = merge_intent(writes, kind, {**live, "metadata": noted}, own, flow, force=force)
+    if not resource.strategy.typed and merged != {**live, "metadata": noted}:
+        raise _unconvertible(key)
+    check_name(merged["metadata"].get("name"), key[1])
+    return _store(writes, resource, record, _decoded(merged, options), managed, options)
+
+
+def _unconvertible(key: Key) -> ApiError:
+    """To a custom resource's storage a Scale is no version of the resource: nobody can apply a change of it."""
+    return unknown(f"failed to convert new object (/{key[1]}; {_VERSION}, Kind=Scale) to proper version")
+
+
+def _store(
+    writes: Writes, resource: Resource, record: Record, wanted: Object, managed: Managed, options: WriteOptions
+) -> Object:
+    """Write the replicas, and who manages them, into the object."""
+    meta, uid = wanted["metadata"], record.obj["metadata"]["uid"]
+    if meta.get("uid", uid) != uid:
+        why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {uid}"
+        raise conflict(resource.plural, resource.group, record.key[1], why)
+    replicas = wanted["spec"].get("replicas", 0)
+    if resource.strategy.typed and replicas < 0:
+        problem = FieldError(INVALID, "spec.replicas", replicas, "must be greater than or equal to 0")
+        raise invalid("Scale", "autoscaling", record.key[1], [problem])
+    obj = with_replicas(copy_object(record.obj), resource.scale, replicas)
+    obj["apiVersion"] = resource.api_version
+    if meta.get("resourceVersion"):
+        obj["metadata"]["resourceVersion"] = meta["resourceVersion"]
+    options = attrs.evolve(options, subresource="scale", repeated=(), field_validation="Warn")
+    outcome = commit_merged(writes, resource, record, obj, _of_object(writes, resource, record.obj, managed), options)
     return to_scale(outcome.obj, resource.scale)
 
 
-def _managed_scale(obj: Object, resource: Resource) -> Object:
-    """The Scale of an object, its replicas managed by those who manage them in the object."""
-    scale = to_scale(obj, resource.scale)
-    replicas = tuple(field(name) for name in resource.scale.spec)
-    managed = Managed()
-    for flow, held in Managed.read(obj["metadata"].get("managedFields")).fields.items():
-        if replicas in held:
-            managed.put(flow, {_REPLICAS})
-            managed.versions[flow] = _VERSION
-    return {**scale, "metadata": {**scale["metadata"], "managedFields": managed.entries()}}
+def _managed(writes: Writes, resource: Resource, obj: Object) -> Managed:
+    """Who manages the replicas of an object, as the managers of its Scale."""
+    scale, managed = Managed(), Managed.read(obj["metadata"].get("managedFields"))
+    for flow, held in managed.fields.items():
+        served = _served(writes, resource, managed.versions[flow])
+        if served is not None and served.scale is not None and _replicas(served) in held:
+            noted = attrs.evolve(flow, api_version=_VERSION) if flow.api_version else flow
+            scale.put(noted, {_REPLICAS})
+            scale.versions[noted] = _VERSION
+    return scale
 
 
-def _check_identity(scale: Object, name: str) -> None:
+def _of_object(writes: Writes, resource: Resource, obj: Object, scale: Managed) -> Managed:
+    """Who manages the object when its replicas are managed as the Scale says.
+
+    Without regard to it they are taken from whoever had them, and given to lines of their own that know no time: so
+    does a real server, which takes an Update of a Scale and one of the object for different managers.
+    """
+    out, before = Managed(), Managed.read(obj["metadata"].get("managedFields"))
+    for flow, held in before.fields.items():
+        served = _served(writes, resource, before.versions[flow])
+        if served is None:
+            continue
+        stays = served.scale is None or flow in scale.fields
+        out.put(flow, held if stays else held - {_replicas(served)})
+        out.versions[flow], out.times[flow] = before.versions[flow], before.times[flow]
+    for flow, held in scale.fields.items():
+        if _REPLICAS in held and flow not in out.fields:
+            out.put(flow, {_replicas(resource)})
+            out.versions[flow] = resource.api_version
+    return out
+
+
+def _served(writes: Writes, resource: Resource, api_version: str) -> Resource | None:
+    group, _, version = api_version.rpartition("/")
+    return writes.register.find(group, version, resource.plural)
+
+
+def _replicas(resource: Resource) -> Path:
+    return tuple(field(name) for name in resource.scale.spec)
+
+
+def _decoded(scale: Object, options: WriteOptions) -> Object:
     if scale.get("kind", "Scale") != "Scale" or scale.get("apiVersion", _VERSION) != _VERSION:
         raise bad_request(f'{scale.get("kind")} in version "{scale.get("apiVersion")}" cannot be handled as a Scale')
-    meta = scale.get("metadata") or {}
-    if meta.get("name"):
-        check_name(meta["name"], name)
-
-
-def _checked(scale: Object, name: str) -> tuple[Object, list[str]]:
-    _check_identity(scale, name)
     reading = Reading("Scale", _VERSION)
-    meta = scale.get("metadata") or {}
     rest = {name: value for name, value in scale.items() if name not in ("kind", "apiVersion", "metadata")}
-    return {"metadata": meta, **reading.struct(rest, TYPES.structs["Scale"], "")}, reading.unknown
-
-
-def _decoded(scale: Object, name: str, options: WriteOptions) -> Object:
-    wanted, unknown_fields = _checked(scale, name)
-    wrong = [*options.repeated, *unknown_fields]
+    wanted = reading.struct(rest, TYPES.structs["Scale"], "")
+    wrong = [*options.repeated, *reading.unknown]
     if wrong and options.field_validation == "Strict":
         raise bad_request(
             f'Scale in version "v1" cannot be handled as a Scale: strict decoding error: {", ".join(wrong)}'
         )
-    return wanted
-
-
-def _refuse_negative(resource: Resource, scale: Object, name: str) -> None:
-    if resource.strategy.typed and scale["spec"].get("replicas", 0) < 0:
-        detail = "must be greater than or equal to 0"
-        raise invalid(
-            "Scale", "autoscaling", name, [FieldError(INVALID, "spec.replicas", scale["spec"]["replicas"], detail)]
-        )
+    return {"metadata": scale.get("metadata") or {}, **wanted}
 
 
 def _found(writes: Writes, resource: Resource, key: Key) -> Record:

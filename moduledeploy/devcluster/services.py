@@ -22,6 +22,7 @@ _RESERVED: Final = 16  # low addresses are left to well-known Services
 _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 _MAX_PORT: Final = 65535
+_AFFINITY_S: Final = 10800
 _LONGEST_AFFINITY_S: Final = 86400
 _WORDS: Final = {
     "internalTrafficPolicy": ("Cluster", "Local"),
@@ -35,13 +36,18 @@ def default_service(obj: Object) -> None:
     spec = obj["spec"]
     spec.setdefault("type", "ClusterIP")
     spec.setdefault("sessionAffinity", "None")
+    if spec["sessionAffinity"] == "None":
+        spec.pop("sessionAffinityConfig", None)
+    elif spec["sessionAffinity"] == "ClientIP":
+        client = spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {})
+        client.setdefault("timeoutSeconds", _AFFINITY_S)
     for port in spec.get("ports") or []:
         port.setdefault("protocol", "TCP")
         if port.get("targetPort") in (None, 0, ""):
             port["targetPort"] = port["port"]
     if spec["type"] != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
-    if spec["type"] in ("LoadBalancer", "NodePort"):
+    if _is_public(spec) or spec.get("externalIPs"):
         spec.setdefault("externalTrafficPolicy", "Cluster")
     if spec["type"] == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
@@ -59,6 +65,33 @@ def keep_addresses(new: Object, old: Object) -> None:
     for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
         if not spec.get(field) and old["spec"].get(field):
             spec[field] = old["spec"][field]
+    _drop_unneeded(spec, old["spec"])
+
+
+def _drop_unneeded(spec: Object, before: Object) -> None:
+    """What only the former type needed goes with it, unless the same update changes it."""
+    if _is_public(before) and not _is_public(spec) and _node_ports(spec) == _node_ports(before):
+        for port in spec.get("ports") or []:
+            port.pop("nodePort", None)
+    gone = {
+        "externalTrafficPolicy": (_is_public(before) or before.get("externalIPs"))
+        and not (_is_public(spec) or spec.get("externalIPs"))
+    }
+    gone |= dict.fromkeys(
+        ("allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort"),
+        before["type"] == "LoadBalancer" != spec["type"],
+    )
+    for field, is_unneeded in gone.items():
+        if is_unneeded and spec.get(field) == before.get(field):
+            spec.pop(field, None)
+
+
+def _is_public(spec: Object) -> bool:
+    return spec["type"] in ("LoadBalancer", "NodePort")
+
+
+def _node_ports(spec: Object) -> set[int]:
+    return {port["nodePort"] for port in spec.get("ports") or [] if port.get("nodePort")}
 
 
 def assign_addresses(writes: Writes, resource: Resource, obj: Object, _old: Object | None, subresource: str) -> None:
@@ -218,6 +251,14 @@ def _port_problems(ports: list[Object]) -> list[FieldError]:
             problems.append(FieldError(DUPLICATE, where, {"protocol": pair[0], "port": pair[1]}))
         pairs.add(pair)
     return problems
+
+
+def service_status_problems(obj: Object) -> list[FieldError]:
+    """Only a Service with a load balancer is reached through one."""
+    if obj["spec"]["type"] == "LoadBalancer" or not obj["status"].get("loadBalancer", {}).get("ingress"):
+        return []
+    detail = "may only be used when `spec.type` is LoadBalancer"
+    return [FieldError(FORBIDDEN, "status.loadBalancer.ingress", None, detail)]
 
 
 def service_changes(new: Object, old: Object) -> list[FieldError]:

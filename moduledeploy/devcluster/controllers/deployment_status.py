@@ -71,7 +71,7 @@ def status_of(
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     conditions = [_available(before, progress, limits, stamp)]
     progressing, wait_s = _progressing(deployment, new, progress, created=created, now=now)
-    conditions.append(progressing)
+    conditions.insert(0 if deployment["spec"].get("paused") else 1, progressing)  # a pause is noted before all else
     failed = next((found for obj in owned if (found := condition(obj, "ReplicaFailure"))), None)
     if failed is not None:
         conditions.append({**failed, "lastUpdateTime": failed["lastTransitionTime"]})
