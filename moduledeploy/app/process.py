@@ -17,7 +17,7 @@ import structlog
 from moduledeploy import __version__
 from moduledeploy.app.caches import INFORMED, Caches, build_caches
 from moduledeploy.app.keys import Keys
-from moduledeploy.arklet.client import ArkletClient
+from moduledeploy.arklet.client import ArkletClient, open_session
 from moduledeploy.controllers import cluster as views
 from moduledeploy.controllers.audit import AuditSchedule
 from moduledeploy.controllers.base import BaseController
@@ -275,19 +275,20 @@ class _Process:
             url_schemes=self.settings.url_schemes,
             placer=lambda pool: MeasuredPool(pool, self.metrics.placement, self.clock),
         )
+        session = open_session()
         base = BaseController(
             cluster=cluster,
             writer=writer,
-            arklet=ArkletClient(metrics=self.metrics.arklet, gate=self.gate),
+            arklet=ArkletClient(session=session, metrics=self.metrics.arklet, gate=self.gate),
             recorder=recorder,
             written=WrittenVersions(metrics=self.metrics.informer, clock=self.clock),
             audits=AuditSchedule(interval_s=self.settings.audit_interval_s, clock=self.clock),
             clock=self.clock,
         )
         families, bases = keys.families, keys.bases
-        await keys.begin(cluster)
-        _log.info("working", families=len(families), bases=len(bases))
-        async with anyio.create_task_group() as group:
+        async with session, anyio.create_task_group() as group:
+            await keys.begin(cluster)
+            _log.info("working", families=len(families), bases=len(bases))
             group.start_soon(run_for_good, recorder.run)
             async with anyio.create_task_group() as workers, anyio.create_task_group() as calls:
                 workers.start_soon(self._drain, families, bases, workers.cancel_scope, calls.cancel_scope)

@@ -3,7 +3,7 @@
 It says what one base answered to one call. It retries nothing, remembers nothing, and knows neither Modules nor pods.
 """
 
-from moduledeploy.arklet.client import ArkletClient, Gate
+from moduledeploy.arklet.client import ArkletClient, Gate, open_session
 from moduledeploy.arklet.outcomes import (
     Biz,
     BizRecord,
@@ -36,4 +36,5 @@ __all__ = [
     "Refused",
     "Repeated",
     "Unclear",
+    "open_session",
 ]

@@ -58,6 +58,20 @@ class Gate(Protocol):
         """Return when it may; raise otherwise."""
 
 
+def open_session() -> aiohttp.ClientSession:
+    """What all calls share, to be closed by the caller; there is one connection for each call, since Arklet ends it.
+
+    Proxies of the environment, redirects, cookies and compression are none of Arklet's.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, force_close=True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Content-Type": "application/json"},
+        trust_env=False,
+        auto_decompress=False,
+    )
+
+
 @attrs.frozen(kw_only=True)
 class ArkletClient:
     """Arklet's endpoint in any base; addresses are IP:PORT.
@@ -66,6 +80,7 @@ class ArkletClient:
     Arklet's event loops are blocked by installs. Besides cancellation, only what the gate raises leaves a call.
     """
 
+    session: aiohttp.ClientSession
     metrics: ArkletMetrics
     gate: Gate
     query_timeout_s: float = 10.0
@@ -108,7 +123,7 @@ class ArkletClient:
         limits = aiohttp.ClientTimeout(total=timeout_s, sock_connect=self.connect_timeout_s)
         try:
             with self.metrics.in_flight.labels(command).track_inprogress():
-                return await _exchange(f"http://{address}/{command}", msgspec.json.encode(body), limits)
+                return await self._exchange(f"http://{address}/{command}", msgspec.json.encode(body), limits)
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             return Unclear("connect", one_line(f"no connection to {address}: {error}"))
         except TimeoutError:
@@ -120,6 +135,19 @@ class ArkletClient:
         finally:
             self.metrics.duration.labels(command).observe(self.monotonic() - began_at)
 
+    async def _exchange(self, url: str, body: bytes, limits: aiohttp.ClientTimeout) -> bytes | Unclear:
+        """The body of the answer."""
+        async with self.session.post(url, data=body, timeout=limits, allow_redirects=False) as response:
+            answer = bytearray()
+            while len(answer) <= MAX_ANSWER and (more := await response.content.read(MAX_ANSWER + 1 - len(answer))):
+                answer += more
+        if len(answer) > MAX_ANSWER:
+            return Unclear("protocol", f"the answer is larger than {MAX_ANSWER} bytes")
+        if response.status != 200:
+            shown = answer[:_SHOWN].decode(errors="replace")
+            return Unclear("protocol", one_line(f"HTTP status {response.status}: {shown}"))
+        return bytes(answer)
+
     def _count(self, command: str, outcome: Outcome | Listing) -> None:
         match outcome:
             case Unclear(why=why):
@@ -129,24 +157,3 @@ class ArkletClient:
             case _:
                 code = _WORDS[type(outcome)]
         self.metrics.requests.labels(command, code).inc()
-
-
-async def _exchange(url: str, body: bytes, limits: aiohttp.ClientTimeout) -> bytes | Unclear:
-    """The body of the answer.
-
-    A session for one call costs a tenth of the call and leaves nothing to close: Arklet ends the connection after each
-    answer. Proxies of the environment, redirects, cookies and compression are none of Arklet's.
-    """
-    async with (
-        aiohttp.ClientSession(timeout=limits, trust_env=False, auto_decompress=False) as session,
-        session.post(url, data=body, allow_redirects=False, headers={"Content-Type": "application/json"}) as response,
-    ):
-        answer = bytearray()
-        while len(answer) <= MAX_ANSWER and (more := await response.content.read(MAX_ANSWER + 1 - len(answer))):
-            answer += more
-        if len(answer) > MAX_ANSWER:
-            return Unclear("protocol", f"the answer is larger than {MAX_ANSWER} bytes")
-        if response.status != 200:
-            shown = answer[:_SHOWN].decode(errors="replace")
-            return Unclear("protocol", one_line(f"HTTP status {response.status}: {shown}"))
-        return bytes(answer)

@@ -10,7 +10,7 @@ import attrs
 import pytest
 from prometheus_client import CollectorRegistry
 
-from moduledeploy.arklet import ArkletClient
+from moduledeploy.arklet import ArkletClient, open_session
 from moduledeploy.runtime.metrics import ArkletMetrics
 
 HEADLESS = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -81,8 +81,9 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def client(registry: CollectorRegistry) -> ArkletClient:
-    return ArkletClient(metrics=ArkletMetrics(registry), gate=OpenGate())
+async def client(registry: CollectorRegistry) -> AsyncIterator[ArkletClient]:
+    async with open_session() as session:
+        yield ArkletClient(session=session, metrics=ArkletMetrics(registry), gate=OpenGate())
 
 
 @pytest.fixture

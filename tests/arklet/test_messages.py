@@ -24,6 +24,7 @@ from moduledeploy.arklet import (
     Refused,
     Repeated,
     Unclear,
+    open_session,
 )
 from moduledeploy.arklet.messages import read_listing, read_outcome
 from moduledeploy.runtime.metrics import ArkletMetrics
@@ -274,9 +275,10 @@ def test_whatever_json_comes_a_value_of_the_union_results(body: bytes, doing: st
 async def _ask(answer: bytes) -> tuple[Outcome, Listing | Refused | Unclear]:
     raw = RawBase("", answer)
     server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
-    async with server:
+    async with server, open_session() as session:
         address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         client = ArkletClient(
+            session=session,
             metrics=ArkletMetrics(CollectorRegistry()),
             gate=OpenGate(),
             query_timeout_s=5,
