@@ -99,7 +99,7 @@ class Transport:
         self._host = urlsplit(self.credentials.host).netloc
         self._requests = self._pool(self.max_in_flight)
         self._streams = self._pool(0)
-        self._places = anyio.Semaphore(self.max_in_flight)
+        self._places = anyio.Semaphore(self.max_in_flight, fast_acquire=True)
 
     async def __aenter__(self) -> Self:
         return self
