@@ -24,7 +24,7 @@ from moduledeploy.api.names import FINALIZER, module_object_name
 from moduledeploy.api.spec import DeploymentSpec, Template
 from moduledeploy.app.caches import INFORMED
 from moduledeploy.app.process import BASE_WORKERS
-from moduledeploy.controllers.execute import LARGEST_WAVE
+from moduledeploy.controllers.execute import MOST_AT_ONCE
 from moduledeploy.kube.resources import JSON_PATCH, MERGE_PATCH
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class BareLoop:
     owner: str
     bases: list[Base]
     sent: Sent = attrs.field(factory=Sent)
-    _family: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(LARGEST_WAVE))
+    _family: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(MOST_AT_ONCE))
     _operating: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(BASE_WORKERS))
     _revision: Revision | None = None
     _on: list[Base] = attrs.field(factory=list)

@@ -1,11 +1,10 @@
-"""Carry a plan out: every write with its precondition, in order, Modules in waves that grow while they succeed."""
+"""Carry a plan out: every write with its precondition, in order, Modules more at a time while that succeeds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import anyio
 import attrs
 import structlog
 
@@ -20,8 +19,8 @@ from moduledeploy.api.traffic import (
     service_ports,
     service_selector,
 )
-from moduledeploy.controllers.failures import first_error
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES, SERVICES
+from moduledeploy.controllers.slowstart import SlowStart
 from moduledeploy.kube.errors import AlreadyExists, NotFound
 from moduledeploy.kube.resources import MERGE_PATCH, ObjectKey, Resource
 from moduledeploy.rollout import actions
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from moduledeploy.rollout.view import View
 
 _log: Final = structlog.get_logger()
-LARGEST_WAVE: Final = 64  # writes under way at once for one family; the API server shares its turns among many
+MOST_AT_ONCE: Final = 64  # writes under way at once for one family; the API server shares its turns among many
 
 
 class Writer(Protocol):
@@ -68,7 +67,7 @@ def without_nulls(value: Any) -> Any:  # noqa: ANN401  # any JSON
 class Executor:
     """Carries out the actions of one plan.
 
-    `written` is told the version of every write.
+    `written` is told the version of every write. `creations` outlives the pass.
     """
 
     view: View
@@ -80,6 +79,7 @@ class Executor:
     replica_sets: Store[ModuleReplicaSet]
     writer: Writer
     written: Callable[[Resource, str], None]
+    creations: SlowStart
     is_parent_gone: bool = False
 
     async def run(self, planned: Iterable[actions.Action]) -> None:
@@ -88,8 +88,11 @@ class Executor:
         for action in todo:
             if not isinstance(action, actions.CreateModule | actions.DeleteModule):
                 await self._parent_or_revision(action)
-        await self._in_waves([action for action in todo if isinstance(action, actions.DeleteModule)], LARGEST_WAVE)
-        await self._in_waves([action for action in todo if isinstance(action, actions.CreateModule)], 1)
+        deletions = [action for action in todo if isinstance(action, actions.DeleteModule)]
+        creations = [action for action in todo if isinstance(action, actions.CreateModule)]
+        at_once = SlowStart(clock=self.creations.clock, at_least=MOST_AT_ONCE, at_most=MOST_AT_ONCE)
+        await at_once.run(deletions, self._move)
+        await self.creations.run(creations, self._move)
 
     async def _parent_or_revision(self, action: actions.Action) -> None:
         match action:
@@ -183,23 +186,6 @@ class Executor:
             replicas=action.replicas,
         )
         self._note(MODULE_REPLICA_SETS, await self.writer.create(MODULE_REPLICA_SETS, parent.namespace, body))
-
-    async def _in_waves(self, moves: list[actions.CreateModule] | list[actions.DeleteModule], size: int) -> None:
-        """So many at once, then twice as many, …: what fails for all fails once before it fails a hundred times.
-
-        ReplicaSets create their pods like this.
-        """
-        at = 0
-        while at < len(moves):
-            wave = moves[at : at + size]
-            try:
-                async with anyio.create_task_group() as group:
-                    for move in wave:
-                        group.start_soon(self._move, move)
-            except ExceptionGroup as failed:
-                raise first_error(failed) from failed
-            at += len(wave)
-            size = min(size * 2, LARGEST_WAVE)
 
     async def _move(self, move: actions.CreateModule | actions.DeleteModule) -> None:
         if isinstance(move, actions.DeleteModule):

@@ -17,7 +17,7 @@ from moduledeploy.api.spec import DeploymentSpec, Template
 from moduledeploy.api.status import DeploymentStatus
 from moduledeploy.api.traffic import service_name
 from moduledeploy.controllers.claims import Claim, Claims
-from moduledeploy.controllers.execute import Executor
+from moduledeploy.controllers.execute import MOST_AT_ONCE, Executor
 from moduledeploy.controllers.facts import (
     FamilyKey,
     PoolKey,
@@ -27,6 +27,7 @@ from moduledeploy.controllers.facts import (
     spec_of_replica_set,
 )
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES, SERVICES
+from moduledeploy.controllers.slowstart import SlowStart
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
 from moduledeploy.rollout.actions import AdoptModule, AdoptRevision, CreateModule
@@ -52,10 +53,11 @@ _log: Final = structlog.get_logger()
 STALE_RETRY_S: Final = 0.5  # the watch brings what was written long before; this is for the case that it doesn't
 
 
-@attrs.define
+@attrs.define(kw_only=True)
 class _Memory:
     """What a family's passes remember of each other; losing it costs a write or a look, never a decision."""
 
+    creations: SlowStart
     decoded: tuple[str, DeploymentSpec, DeploymentStatus] | None = None
     assumed: list[tuple[PoolKey, str, str, str]] = attrs.field(factory=list)
 
@@ -93,7 +95,7 @@ class RolloutController:
         }
         if not self.written.is_ready(key, fresh):
             return RequeueAfter(STALE_RETRY_S)
-        memory = self._memories.setdefault(key, _Memory())
+        memory = self._memories.setdefault(key, _Memory(creations=SlowStart(clock=self.clock, at_most=MOST_AT_ONCE)))
         self._take_back(memory)
         try:
             spec, status = self._decode(parent_object, memory)
@@ -308,6 +310,7 @@ class RolloutController:
             replica_sets=self.cluster.stores.replica_sets,
             writer=self.writer,
             written=lambda resource, version: self.written.wrote(key, resource, version),
+            creations=self._memories[key].creations,
         )
         delay_s: float | None = None
         if made.status_first:
