@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -64,6 +65,11 @@ class RolloutMachine(RuleBasedStateMachine):
     def _edit(self, **spec: Any) -> None:
         self.kept.person_edits(self.world, spec)
         self.world.edit(**spec)
+
+    @rule(value=st.sampled_from([None, "another/1"]))
+    def write_the_annotation(self, value: str | None) -> None:
+        """By hand, or out of a manifest that was saved during another rollout."""
+        self.world.waiting = value
 
     @rule(number=st.integers(0, 4))
     def confirm_by_number(self, number: int) -> None:
@@ -206,5 +212,6 @@ class RolloutMachine(RuleBasedStateMachine):
         assert len(world.modules) == desired
 
 
+@pytest.mark.timeout(1800)
 def test_safety_at_every_step_and_the_goal_in_the_end() -> None:
     live(RolloutMachine, examples=EXAMPLES, steps=STEPS)
