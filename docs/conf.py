@@ -12,6 +12,9 @@ release: Final = __version__
 extensions: Final = ["myst_parser", "sphinx_copybutton"]
 exclude_patterns: Final = ["_build"]
 nitpicky: Final = True
+# Commands are no Python, and two hyphens before a flag stay two.
+highlight_language: Final = "none"
+smartquotes_action: Final = "qe"
 
 myst_enable_extensions: Final = ["colon_fence", "deflist"]
 # Every heading can be linked to, as on the pages of a repository.

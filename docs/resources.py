@@ -91,7 +91,7 @@ def _type(field: dict[str, Any]) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,}".replace(",", " ")
+    return f"{value:,}".replace(",", "\u00a0")  # no line ends in a number
 
 
 def _refusals(kind: str, schema: dict[str, Any]) -> list[str]:

@@ -336,9 +336,14 @@ def _cache() -> Any:
     return _lines("Objects in the cache", "What the controller knows of the cluster.", "short", (shown, "{{kind}}"))
 
 
+def _none(label: str) -> str:
+    """A line at 0 where nothing has happened yet, which its legend calls none."""
+    return f'label_replace(vector(0), "{label}", "none", "", "")'
+
+
 def _restarts() -> Any:
     again = f"sum by (kind, reason) (increase(moduledeploy_watch_restarts_total{{{POD}}}[$__rate_interval]))"
-    shown = f"{again} or on () vector(0)"
+    shown = f"{again} or on () {_none('reason')}"
     return _stacked(
         "Watches opened again",
         "Servers end watches after minutes; other reasons are rare.",
@@ -355,9 +360,8 @@ def _requests() -> Any:
 
 
 def _refused() -> Any:
-    shown = (
-        f'sum by (code) (rate(rest_client_requests_total{{{POD}, code!~"2.."}}[$__rate_interval])) or on () vector(0)'
-    )
+    refused = f'sum by (code) (rate(rest_client_requests_total{{{POD}, code!~"2.."}}[$__rate_interval]))'
+    shown = f"{refused} or on () {_none('code')}"
     return _lines(
         "Refused requests",
         "Conflicts, too many requests, errors of the server, no answer.",
