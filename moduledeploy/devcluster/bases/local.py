@@ -61,14 +61,18 @@ class NextNode(Protocol):
         ...
 
 
-def schedule_at_birth(next_node: NextNode) -> Callable[[Writes, Resource, Object, Object | None, str], None]:
-    """Admission in the place of a scheduler: a ReplicaSet's pod has its node from the start, which saves a write."""
+def schedule_at_birth(
+    api: LocalApi, next_node: NextNode, plays: Callable[[LocalApi, Pod], bool]
+) -> Callable[[Writes, Resource, Object, Object | None, str], None]:
+    """Admission in the place of a scheduler: a pod that is played has its node from the start, which saves a write.
+
+    The others have none, so that nobody is waited for when they are deleted.
+    """
 
     def assign(_writes: Writes, resource: Resource, obj: Object, old: Object | None, _subresource: str) -> None:
-        if resource.table == "pods" and old is None and not obj["spec"].get("nodeName"):
-            owners = obj["metadata"].get("ownerReferences") or []
-            if any(owner.get("kind") == "ReplicaSet" and owner.get("controller") for owner in owners):
-                obj["spec"]["nodeName"] = next_node()
+        is_new = resource.table == "pods" and old is None
+        if is_new and not obj["spec"].get("nodeName") and plays(api, msgspec.convert(obj, Pod)):
+            obj["spec"]["nodeName"] = next_node()
 
     return assign
 
@@ -168,7 +172,10 @@ class LocalBases:
             if self._api.find("nodes", name) is None:
                 self._api.create("nodes", node_object(name))
         admissions = self._api.writes.admissions
-        ours: list[Admission] = [schedule_at_birth(self._turns.__next__), NewlyNamed(self._api, self._queue.add, _key)]
+        ours: list[Admission] = [
+            schedule_at_birth(self._api, self._turns.__next__, self._plays),
+            NewlyNamed(self._api, self._queue.add, _key),
+        ]
         if self._attach:
             ours.append(attach_at_birth(self._api, self._attach, self._plays))
         admissions.extend(ours)

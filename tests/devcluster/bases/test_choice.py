@@ -65,6 +65,17 @@ async def test_pods_of_a_deployment_that_nobody_names_stay_as_they_are(bases: Ba
     assert {pod["status"]["phase"] for pod in bases.world.pods()} == {"Pending"}
 
 
+async def test_pods_that_nobody_plays_have_no_node_and_go_at_once_when_they_are_deleted(bases: Bases) -> None:
+    bases.world.api.create("deployments.apps", deployment(2))
+    await bases.world.settle()
+    nodes = [pod["spec"].get("nodeName") for pod in bases.world.pods()]
+    bases.world.api.delete("deployments.apps", "base", namespace=NS)
+    await bases.world.settle()
+
+    assert nodes == [None, None]
+    assert bases.world.pods() == []
+
+
 @pytest.mark.parametrize("is_named_first", [True, False])
 async def test_pods_of_a_deployment_that_is_named_are_bases_on_the_default_port(
     bases: Bases, is_named_first: bool
