@@ -282,8 +282,10 @@ class BaseController:
                 session.listed = (*before, Biz(source.name, source.version, BizState(state.value)))
             case outcomes.Done(identity=identity) if identity not in ("", source.identity):
                 await self._mismatch(key, modules, module, identity, address)
-            case outcomes.Done() | outcomes.Repeated():
-                pass  # the list tells; a repeated one is there already, since an answer was lost
+            case outcomes.Done() | outcomes.Repeated():  # a repeated one is there already, since an answer was lost
+                await self._query(key, session, modules, address)
+                if not _may_be_there(session, source.name, source.version):
+                    await self._not_listed(key, session, modules, module, outcome)
             case outcomes.Refused(failure=failure, message=message):
                 await self._failed(key, module, FailureClass(failure.value), INSTALL_FAILED, message)
             case outcomes.Unclear(message=message) if _is_unanswered(outcome):
@@ -335,6 +337,17 @@ class BaseController:
             await self.arklet.uninstall(address, name, version)
         message = f"the jar at {module.source.url} is {identity}, not {module.source.identity}"
         await self._failed(key, module, FailureClass.PERMANENT, IDENTITY_MISMATCH, message)
+
+    async def _not_listed(
+        self, key: BaseKey, session: _Session, modules: dict[str, Module], module: Wanted, outcome: outcomes.Outcome
+    ) -> None:
+        """The base has what is in the jar, and doesn't list what was asked for: as a rule the jar is another module."""
+        source = module.source
+        if isinstance(outcome, outcomes.Repeated) and f" {source.identity} " not in outcome.message:
+            message = f"the jar at {source.url} is not {source.identity}: {outcome.message}"
+            await self._failed(key, module, FailureClass.PERMANENT, IDENTITY_MISMATCH, message)
+        else:
+            await self._unclear(key, session, modules, outcome)
 
     async def _failed(self, key: BaseKey, module: Wanted, failure: FailureClass, reason: str, message: str) -> None:
         attempts = module.status.attempts + 1

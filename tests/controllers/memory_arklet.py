@@ -97,7 +97,7 @@ class MemoryArklet:
         here = self._here(address)
         identity = self.loads.get(url, identity)
         if identity in here:
-            return Repeated()
+            return Repeated(f"Biz: {':'.join(identity)} has been installed or registered.")
         if refusal := self.refused.get(":".join(identity)):
             return refusal
         is_second = any(name == identity[0] and state is BizState.ACTIVATED for (name, _), state in here.items())

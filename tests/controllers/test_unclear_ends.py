@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from moduledeploy.api import names
-from moduledeploy.arklet.outcomes import Busy, Unclear
+from moduledeploy.arklet.outcomes import BizState, Busy, Repeated, Unclear
 from moduledeploy.controllers import resources
 from tests.controllers.world import NAME, World
 
@@ -35,6 +35,37 @@ async def test_an_install_without_an_answer_and_without_effect_has_failed_and_is
     assert (status(world)["status"], status(world)["failureClass"]) == ("Failed", "retryable")
     assert status(world)["message"] == "no answer within 300 s"
     assert "no answer within 300 s" in world.status()["message"]
+    world.arklet.refused.clear()
+    await world.rest()
+    assert world.progress() == "Completed"
+
+
+async def test_a_jar_of_a_module_that_the_base_has_already_is_told_as_a_mismatch_and_seldom_tried() -> None:
+    world = World()
+    world.add_bases(1)
+    [address] = world.arklet.running or ["10.0.0.1:1238"]
+    world.arklet.running[address] = {("other", "1"): BizState.ACTIVATED}
+    world.arklet.loads["file:///modules/orders-1.jar"] = ("other", "1")
+    world.deploy("1")
+    world.start()
+    await world.run_for(30)
+
+    assert (status(world)["status"], status(world)["reason"]) == ("Failed", "IdentityMismatch")
+    assert "orders:1" in status(world)["message"]
+    assert "other:1" in status(world)["message"]
+    assert sum(call[0] == "install" for call in world.arklet.calls) == 1
+    assert world.arklet.running[address] == {("other", "1"): BizState.ACTIVATED}
+
+
+async def test_an_install_of_what_the_base_holds_and_does_not_list_is_tried_ever_more_rarely() -> None:
+    world = World()
+    world.add_bases(1)
+    world.arklet.refused["orders:1"] = Repeated("Biz: orders:1 has been installed or registered.")
+    world.deploy("1")
+    world.start()
+    await world.run_for(300)
+
+    assert sum(call[0] == "install" for call in world.arklet.calls) < 15
     world.arklet.refused.clear()
     await world.rest()
     assert world.progress() == "Completed"
