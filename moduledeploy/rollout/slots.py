@@ -97,7 +97,7 @@ class Mark(StrEnum):
     OLD = "old"  # kept, without a Module of the target revision
     OVERLAP = "overlap"  # updated, with live Modules of other revisions beside it that it may be time to take away
     NOT_READY = "not ready"  # kept, on a base that isn't Ready
-    INSTALLING = "installing"  # kept, with a Module that is yet to start, on a Ready base
+    INSTALLING = "installing"  # kept, with a Module that is yet to start, on a Ready base where nothing drains
     DRAINING = "draining"  # a version there gets no more traffic and is uninstalled after drainSeconds
 
 
@@ -154,7 +154,7 @@ def classify(base: BaseFacts, modules: Mapping[str, ModuleFacts], target: str, m
         marks |= _revision_marks(live, new, is_available=updated_at <= now)
         if base.ready_since is None:
             marks.add(Mark.NOT_READY)
-        elif any(module.is_starting for module in live):
+        elif Mark.DRAINING not in marks and any(module.is_starting for module in live):
             marks.add(Mark.INSTALLING)
         if available_at < FOREVER:
             marks.add(Mark.READY)
