@@ -15,7 +15,7 @@ from moduledeploy.cli.access.exits import Exit
 from moduledeploy.cli.pictures.documents import documents
 from moduledeploy.cli.pictures.table import table
 from moduledeploy.cli.pictures.verdicts import bases_of, cap_of, obstacle
-from moduledeploy.cli.pictures.words import BAD, GOOD
+from moduledeploy.cli.pictures.words import BAD, GOOD, NONE
 from moduledeploy.cli.reading.cluster import read_stores, view_of
 from moduledeploy.cli.reading.future import forecast
 from moduledeploy.cli.reading.kinds import ReadDeployment
@@ -74,9 +74,9 @@ def capacities(stores: Stores, now: float) -> list[Capacity]:
     asked: dict[PoolKey, list[ReadDeployment]] = {}
     for item in stores.deployments.values():
         if isinstance(item, ReadDeployment):
-            asked.setdefault(PoolKey(item.metadata.namespace, str(item.spec.get("baseDeploymentName"))), []).append(
-                item
-            )
+            asked.setdefault(
+                PoolKey(item.metadata.namespace, str(item.spec.get("baseDeploymentName") or NONE)), []
+            ).append(item)
     return [_capacity_of(cluster, key, asked[key], now) for key in sorted(asked)]
 
 

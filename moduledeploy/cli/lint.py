@@ -11,7 +11,7 @@ from moduledeploy.cli.access.exits import Exit
 from moduledeploy.cli.pictures.documents import documents
 from moduledeploy.cli.pictures.lint import Finding, Level, lint_object
 from moduledeploy.cli.pictures.lint_v1 import changes_from_v1
-from moduledeploy.cli.pictures.words import ACTIVE, BAD, WAITS
+from moduledeploy.cli.pictures.words import ACTIVE, BAD, WAITS, plural
 from moduledeploy.cli.reading.manifests import read_objects
 
 if TYPE_CHECKING:
@@ -43,4 +43,4 @@ def _show(found: list[Finding], objects: int, output: str) -> None:
         )
         for item in found
     ]
-    say(lines or [f"{objects} objects, nothing to say"])
+    say(lines or [f"{plural(objects, 'object')}, nothing to say"])

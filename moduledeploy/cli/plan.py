@@ -54,7 +54,7 @@ async def read_cluster(access: Access, snapshot: str | None) -> tuple[Stores, st
     """The snapshot, or the cluster, and the namespace that is meant. Raises CliError."""
     if snapshot:
         objects = read_objects(snapshot, SNAPSHOT)
-        first = next((item["metadata"].get("namespace") for item in objects if item.get("metadata")), None)
+        first = next((item["metadata"].get("namespace") for item in objects), None)
         namespace = access.namespace or first or "default"
         return stores_of(objects, namespace), namespace
     async with connect(access) as connection:

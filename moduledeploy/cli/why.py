@@ -16,7 +16,7 @@ from moduledeploy.cli.pictures.documents import document
 from moduledeploy.cli.pictures.reasons import reasons
 from moduledeploy.cli.pictures.table import table
 from moduledeploy.cli.pictures.verdicts import FILTERS, BaseVerdict, base_verdicts, bases_of, cap_of, obstacle, refusals
-from moduledeploy.cli.pictures.words import BAD, GOOD, MODULE, NONE, UNKNOWN, age
+from moduledeploy.cli.pictures.words import BAD, GOOD, MODULE, NONE, UNKNOWN, age, plural
 from moduledeploy.cli.plan import live_one, read_cluster
 from moduledeploy.cli.reading.cluster import view_of
 from moduledeploy.cli.reading.family import read_family
@@ -136,7 +136,8 @@ def _of_base(cluster: Cluster, pod: Pod) -> tuple[Explanation, list[Text]]:
     used = cluster.pool(pool_key).count(meta.uid)
     waits = [f"takes no new module: {why}" for why in refusals(cluster, pool_key, pod)]
     found = Explanation(about="Base", name=meta.name, state=blocked or "Ready", waits=tuple(waits))
-    place = f"{used} modules of {'any number' if cap is None else cap}, one of {len(bases_of(cluster, pool_key))} bases"
+    most = "any number" if cap is None else cap
+    place = f"{plural(used, 'module')} of {most}, one of {plural(len(bases_of(cluster, pool_key)), 'base')}"
     head = Text.assemble((meta.name, "bold"), f" is a base of Deployment {pool_key.deployment}: {place}")
     rows = [
         (item.spec.module.identity, item.status.status or "Pending", item.status.reason or NONE, item.metadata.name)

@@ -227,5 +227,17 @@ def test_why_tells_whose_cap_label_is_no_number(call: Call, snapshot: Any) -> No
     assert said in rollout.out
 
 
+@pytest.mark.parametrize(
+    "fields", [{"metadata": [1]}, {"metadata": {"name": 7}}, {"spec": 5}, {"metadata": {"labels": 3}}]
+)
+def test_a_manifest_that_is_none_is_not_understood(call: Call, tmp_path: Path, fields: dict[str, Any]) -> None:
+    manifest = tmp_path / "orders.yaml"
+    manifest.write_text(yaml.safe_dump(deployment() | fields))
+
+    said = call("plan", "-f", str(manifest), "--snapshot", "/dev/null")
+
+    assert (said.status, said.err.count("\n")) == (2, 1)
+
+
 def test_why_something_unknown_is_not_found(call: Call, snapshot: Any) -> None:
     assert call("why", "nobody", *snapshot(bases(1))).status == 6

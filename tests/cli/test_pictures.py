@@ -52,6 +52,13 @@ def test_a_long_line_goes_on_below_its_value() -> None:
     assert [line.plain for line in lines] == ["Status:  one two", "         three", "         four"]
 
 
+def test_no_text_of_an_object_makes_a_second_line() -> None:
+    forged = Text("Status:  fine\nStatus:  Completed\u2028x\r\n")
+
+    assert [line.plain for line in hanging(forged, 80, indent=9)] == ["Status:  fine Status:  Completed x"]
+    assert [line.plain for line in table(("NAME",), [("a\nb",), (Text("c\nd"),)])] == ["NAME", "a b", "c d"]
+
+
 def test_a_word_that_fits_nowhere_is_left_whole() -> None:
     assert [line.plain for line in hanging(Text("Status:  abcdefghijkl"), 12, indent=9)] == ["Status:  abcdefghijkl"]
 

@@ -187,38 +187,69 @@ def test_flags_may_stand_before_the_command(call: Call, tmp_path: Path) -> None:
     assert (said.status, str(tmp_path / "none") in said.err) == (2, True)
 
 
-class _Refuses(BaseHTTPRequestHandler):
-    """An API server that lets nobody do anything."""
+def refusal(code: int, message: str) -> bytes:
+    return json.dumps({"kind": "Status", "code": code, "message": message}).encode()
+
+
+class _Answers(BaseHTTPRequestHandler):
+    """An API server that has one answer to everything."""
+
+    code = 200
+    body = b""
 
     def do_GET(self) -> None:  # the library's name
-        message = (
-            'moduledeployments.koupleless.alipay.com is forbidden: User "eve" cannot list resource "moduledeployments"'
-        )
-        body = json.dumps({"kind": "Status", "reason": "Forbidden", "code": 403, "message": message}).encode()
-        self.send_response(403)
+        self.send_response(self.code)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(self.body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(self.body)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
-def test_a_missing_right_names_verb_and_resource(call: Call, tmp_path: Path) -> None:
+FORBIDDEN = 'moduledeployments is forbidden: User "eve" cannot list resource "moduledeployments"'
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "body", "status", "told"),
+    [
+        (
+            ["list"],
+            403,
+            refusal(403, FORBIDDEN),
+            1,
+            "no right to list moduledeployments.koupleless.alipay.com in namespace",
+        ),
+        (["list"], 401, refusal(401, "Unauthorized"), 1, "doesn't accept these credentials; log in again"),
+        (["list"], 501, refusal(501, "no such thing here"), 1, "now (501: no such thing here); try again"),
+        (["list"], 200, b"<html>Log in</html>", 1, "what was answered is no object of an API server"),
+        (["get", "x", "-w"], 200, b"<html>Log in</html>", 1, "what was answered is no object of an API server"),
+        (["list"], 404, b"404 page not found\n", 6, "install the CRDs first"),
+        (["pause", "x"], 404, b"404 page not found\n", 6, "install the CRDs first"),
+        (
+            ["pause", "x"],
+            404,
+            refusal(404, 'moduledeployments "x" not found'),
+            6,
+            "no ModuleDeployment x in namespace team",
+        ),
+    ],
+)
+def test_whatever_a_server_refuses_is_one_line_with_what_to_do(
+    call: Call, tmp_path: Path, words: list[str], code: int, body: bytes, status: int, told: str
+) -> None:
     kubeconfig = tmp_path / "kubeconfig"
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Refuses) as server:
+    handler = type("Answers", (_Answers,), {"code": code, "body": body})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever).start()
         kubeconfig.write_text(KUBECONFIG.format(user="{}").replace(":9", f":{server.server_port}"))
 
-        said = call("list", "--kubeconfig", str(kubeconfig))
+        said = call(*words, "--kubeconfig", str(kubeconfig))
         server.shutdown()
 
-    assert said.status == 1
-    assert said.err.startswith(
-        "moduledeploy: no right to list moduledeployments.koupleless.alipay.com in namespace team;"
-    )
-    assert said.err.count("\n") == 1
+    assert (said.status, said.err.count("\n")) == (status, 1)
+    assert told in said.err
 
 
 def test_completion_is_silent_without_a_cluster(complete: Complete, tmp_path: Path) -> None:

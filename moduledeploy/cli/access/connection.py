@@ -18,7 +18,17 @@ from moduledeploy.cli.access.exits import CliError, Exit, Unread
 from moduledeploy.cli.access.lean import import_config_only, import_logging_only
 from moduledeploy.cli.access.unmeasured import Unmeasured
 from moduledeploy.controllers.failures import first_error
-from moduledeploy.kube.errors import ApiError, Conflict, Forbidden, KubeError, NotFound, Unauthorized, Unreachable
+from moduledeploy.kube.errors import (
+    ApiError,
+    Conflict,
+    Forbidden,
+    KubeError,
+    NotFound,
+    ServerError,
+    TooManyRequests,
+    Unauthorized,
+    Unreachable,
+)
 from moduledeploy.kube.resources import MERGE_PATCH, Resource
 
 if TYPE_CHECKING:
@@ -32,6 +42,7 @@ PAGE: Final = "500"
 REQUEST_TIMEOUT_S: Final = 30.0
 TRIES: Final = 3  # a person or a pipeline waits: say soon that the server doesn't answer
 CONFLICT_TRIES: Final = 5
+_EXPECTED: Final = (CliError, DecodeError, KubeError, msgspec.DecodeError)
 _REVIEW: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
@@ -52,8 +63,8 @@ class Connection:
         query = {"limit": PAGE} | ({"labelSelector": selector} if selector else {})
         while True:
             page = await self._ask("list", resource, "GET", resource.path(namespace), query=query)
-            yield page
             token = msgspec.json.decode(page, type=_List).metadata.continue_
+            yield page
             if not token:
                 return
             query["continue"] = token
@@ -122,6 +133,10 @@ class Connection:
             raise CliError(
                 f"no API server at {self.transport.credentials.host}: {_text(error)}; check the kubeconfig and the server"
             ) from error
+        except (ServerError, TooManyRequests) as error:
+            raise CliError(
+                f"{self.transport.credentials.host} can't {verb} {resource} now ({error.status}: {_text(error)}); try again"
+            ) from error
 
 
 class _Meta(msgspec.Struct):
@@ -138,7 +153,8 @@ def _text(error: ApiError) -> str:
 
 def _not_found(resource: Resource, path: str, error: ApiError) -> str:
     name = path.rpartition("/")[2]
-    if name == resource.plural or "could not find the requested resource" in error.message:
+    # Of a kind that it doesn't have the server says nothing but this, without the name.
+    if name == resource.plural or "page not found" in error.message or "could not find the requested" in error.message:
         return f"the cluster doesn't know {resource}; install the CRDs first (kubectl apply -f manifests/crd)"
     namespace = path.partition("/namespaces/")[2].partition("/")[0]
     return f"no {resource.kind} {name} in namespace {namespace}"
@@ -190,10 +206,10 @@ def run(command: Callable[[], Awaitable[int]]) -> int:
     configure_logging(level="error")
     try:
         return int(anyio.run(command))
-    except (CliError, DecodeError, KubeError) as error:
+    except _EXPECTED as error:
         raise _told(error) from error
     except BaseExceptionGroup as group:
-        expected, _ = group.split((CliError, DecodeError, KubeError, Unread))
+        expected, _ = group.split((*_EXPECTED, Unread))
         if expected is None:
             raise
         cause = first_error(expected)
@@ -208,4 +224,6 @@ def _told(error: Exception) -> CliError:
             return CliError(_text(error))
         case KubeError():  # ConfigError among them
             return CliError(str(error), Exit.USAGE)
+        case msgspec.DecodeError():
+            return CliError(f"what was answered is no object of an API server ({error}); check the kubeconfig's server")
     return CliError(str(error))

@@ -11,6 +11,7 @@ from rich.segment import Segment
 
 from moduledeploy.cli.access.exits import Unread
 from moduledeploy.cli.pictures import documents
+from moduledeploy.cli.pictures.table import one_line
 from moduledeploy.runtime.text import visible
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def say(lines: Iterable[Text | str]) -> None:
     """Print lines; those too long for the terminal wrap."""
     out = console()
     for line in lines:
-        out.print(line, no_wrap=False, soft_wrap=True, crop=False)
+        out.print(one_line(line), no_wrap=False, soft_wrap=True, crop=False)
 
 
 def emit(body: dict[str, Any], form: str) -> None:

@@ -89,6 +89,9 @@ def _unfold(document: object, path: str) -> Iterator[dict[str, Any]]:
         return
     if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
         raise CliError(f"{path}: not a Kubernetes object: it has no kind", Exit.USAGE)
+    document["metadata"] = document.get("metadata") or {}
+    if not isinstance(document["metadata"], dict):
+        raise CliError(f"{path}: not a Kubernetes object: its metadata is no object", Exit.USAGE)
     if document["kind"].endswith("List") and isinstance(document.get("items"), list):
         for item in document["items"]:
             yield from _unfold(item, path)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from moduledeploy.api import names
+from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.reading.cluster import READ, empty_stores, fill, stores_with
 from moduledeploy.cli.reading.kinds import ReadDeployment
 
@@ -33,13 +34,13 @@ def _dated(meta: dict[str, Any]) -> dict[str, Any]:
 
 
 def deployments_of(objects: list[dict[str, Any]], namespace: str) -> list[ReadDeployment]:
-    """The ModuleDeployments among them."""
-    return [
-        msgspec.convert(
-            {**item, "metadata": {"namespace": namespace, **_dated(item.get("metadata") or {})}},
-            ReadDeployment,
-            strict=False,
-        )
-        for item in objects
-        if item["kind"] == names.MODULE_DEPLOYMENT
-    ]
+    """The ModuleDeployments among them. Raises CliError for one that is none."""
+    return [_deployment(item, namespace) for item in objects if item["kind"] == names.MODULE_DEPLOYMENT]
+
+
+def _deployment(item: dict[str, Any], namespace: str) -> ReadDeployment:
+    meta = {"namespace": namespace, **_dated(item["metadata"])}
+    try:
+        return msgspec.convert({**item, "metadata": meta}, ReadDeployment, strict=False)
+    except msgspec.ValidationError as error:
+        raise CliError(f"ModuleDeployment {meta.get('name', '')}: {error}", Exit.USAGE) from error
