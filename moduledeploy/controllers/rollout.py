@@ -28,6 +28,7 @@ from moduledeploy.controllers.facts import (
 )
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES, SERVICES
 from moduledeploy.controllers.slowstart import SlowStart
+from moduledeploy.kube.errors import Forbidden, Invalid
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
 from moduledeploy.rollout.actions import AdoptModule, AdoptRevision, CreateModule
@@ -315,7 +316,11 @@ class RolloutController:
         delay_s: float | None = None
         if made.status_first:
             await self.statuses.write(key, parent, view, made)
-        await executor.run(made.actions)
+        try:
+            await executor.run(made.actions)
+        except (Forbidden, Invalid) as refusal:
+            await self.statuses.tell_refused_write(key, parent, refusal)
+            raise
         if not made.status_first and not executor.is_parent_gone:
             delay_s = await self.statuses.write(key, parent, view, made)
         return self._next(made, delay_s)

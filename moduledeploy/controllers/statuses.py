@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from moduledeploy.controllers.cluster import Cluster
     from moduledeploy.controllers.execute import Writer
     from moduledeploy.kube.consistency import WrittenVersions
+    from moduledeploy.kube.errors import ApiError
     from moduledeploy.kube.resources import Resource
     from moduledeploy.rollout.plan import Plan
     from moduledeploy.rollout.view import View
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _log: Final = structlog.get_logger()
 STATUS_INTERVAL_S: Final = 1.0  # status that only counts on is written at most this often
 INVALID_SPEC: Final = "InvalidSpec"
+REQUEST_REFUSED: Final = "RequestRefused"
 NEVER: Final = float("-inf")
 
 
@@ -204,6 +206,35 @@ class StatusWriter:
             fields["message"] = said
         await self._patch_status(key, resource, fields)
         fact = EventFact(reason=INVALID_SPEC, action="Decode", note=said, is_warning=True)
+        self._emit(key, parent.metadata.uid, (fact,))
+
+    async def tell_refused_write(
+        self, key: FamilyKey, parent: ModuleDeployment | ModuleReplicaSet, refusal: ApiError
+    ) -> None:
+        """Say once that the server refuses a write, for lack of a right, by quota or policy; a pass that gets through takes it back."""
+        shown = parent.status.get("conditions") or []
+        if any(item.get("reason") == REQUEST_REFUSED for item in shown):
+            return
+        said = one_line(f"the API server refuses a request, which is tried again: {refusal}")
+        condition = Condition(
+            type=REPLICA_FAILURE,
+            status=True,
+            reason=REQUEST_REFUSED,
+            message=said,
+            transition_at=round(self.clock.wall(), 6),
+            observed_generation=parent.metadata.generation,
+        )
+        others = [item for item in shown if item.get("type") != REPLICA_FAILURE]
+        encoded = encode_deployment_status(DeploymentStatus(conditions=(condition,)))["conditions"]
+        fields: dict[str, Any] = {"conditions": [*others, *encoded]}
+        resource = MODULE_REPLICA_SETS
+        if isinstance(parent, ModuleDeployment):
+            resource, fields["message"] = MODULE_DEPLOYMENTS, said
+        try:
+            await self._patch_status(key, resource, fields)
+        except NotFound:
+            return  # deleted meanwhile
+        fact = EventFact(reason=REQUEST_REFUSED, action="Write", note=said, is_warning=True)
         self._emit(key, parent.metadata.uid, (fact,))
 
     def _emit(self, key: FamilyKey, uid: str, facts: tuple[EventFact, ...]) -> None:

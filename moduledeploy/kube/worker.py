@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from moduledeploy.runtime.metrics import ReconcileMetrics
 
 _log: Final = structlog.get_logger()
+# Of failures in a row the first, every eighth, and after two eights all are logged: by then minutes lie between them.
+_TOLD_EVERY: Final = 8
 K = TypeVar("K", bound="Hashable")
 
 
@@ -128,9 +130,12 @@ class _Worker:
             return
         self._errors.inc()
         self._results["error"].inc()
-        if isinstance(error, KubeError | TimeoutError):
-            audit_id = error.audit_id if isinstance(error, ApiError) else ""
-            _log.warning("reconcile failed", error=str(error), tries=queue.num_requeues(key), audit_id=audit_id)
-        else:
+        tries = queue.num_requeues(key)
+        is_told = tries == 1 or tries % _TOLD_EVERY == 0 or tries > 2 * _TOLD_EVERY
+        if not isinstance(error, KubeError | TimeoutError):
             self._panics.inc()
-            _log.error("reconcile failed", exc_info=error, tries=queue.num_requeues(key))
+            if is_told:
+                _log.error("reconcile failed", exc_info=error, tries=tries)
+        elif is_told:
+            audit_id = error.audit_id if isinstance(error, ApiError) else ""
+            _log.warning("reconcile failed", error=str(error), tries=tries, audit_id=audit_id)

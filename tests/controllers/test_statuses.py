@@ -12,6 +12,7 @@ from structlog.typing import EventDict
 
 from moduledeploy.arklet.outcomes import FailureClass, Refused
 from moduledeploy.controllers import resources
+from moduledeploy.kube.errors import Forbidden
 from tests.controllers.world import World
 
 
@@ -105,3 +106,27 @@ async def test_what_fails_is_logged_as_a_warning_with_its_reason(logs: list[Even
     assert ("module", "InstallFailed") in warned
     assert ("rollout event", "InstallFailed") in warned
     assert {entry["message"] for entry in logs if entry["event"] == "module"} == {"no such jar"}
+
+
+async def test_a_refused_write_is_told_once_and_until_it_is_let_through() -> None:
+    denied = True
+
+    def around(point: str) -> None:
+        if denied and point == "before create Module":
+            raise Forbidden("POST modules: exceeded quota", status=403)
+
+    world = World(around=around)
+    world.add_bases(1)
+    world.deploy("1", replicas=1)
+    world.start()
+    await world.run_for(60)
+    told, phase = world.conditions().get("ReplicaFailure"), world.status()["message"]
+
+    denied = False
+    await world.rest()
+
+    assert told == ("True", "RequestRefused")
+    assert "exceeded quota" in phase
+    assert world.events.reasons.count("RequestRefused") == 1
+    assert "ReplicaFailure" not in world.conditions()
+    assert world.progress() == "Completed"

@@ -11,7 +11,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from moduledeploy.kube.errors import Conflict, ServerError
+from moduledeploy.kube.errors import Conflict, Forbidden, ServerError
 from moduledeploy.kube.queue import Queue
 from moduledeploy.kube.worker import Done, RequeueAfter, Terminal, run_workers
 from moduledeploy.runtime.metrics import Metrics
@@ -219,6 +219,15 @@ async def test_logs_of_a_pass_say_whose_it_is() -> None:
     assert entry["controller"] == "test"
     assert entry["key"] == "default/a"
     assert len(entry["reconcile_id"]) == 12
+
+
+async def test_a_failure_that_lasts_is_not_logged_at_every_try() -> None:
+    with capture_logs() as logs:
+        async with working(*[Forbidden("no")] * 12) as rig:
+            rig.queue.add("default/a")
+            await rig.clock.run_for(60)
+
+    assert [entry["tries"] for entry in logs if entry["event"] == "reconcile failed"] == [1, 8]
 
 
 @pytest.mark.parametrize("result", ["success", "error", "requeue_after", "requeue"])
