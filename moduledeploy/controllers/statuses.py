@@ -211,7 +211,7 @@ class StatusWriter:
     async def tell_refused_write(
         self, key: FamilyKey, parent: ModuleDeployment | ModuleReplicaSet, refusal: ApiError
     ) -> None:
-        """Say once that the server refuses a write, for lack of a right, by quota or policy; a pass that gets through takes it back."""
+        """Say once that the server refuses a write (a right, a quota, a policy); a pass that gets through takes it back."""
         shown = parent.status.get("conditions") or []
         if any(item.get("reason") == REQUEST_REFUSED for item in shown):
             return
