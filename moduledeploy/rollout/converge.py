@@ -25,6 +25,7 @@ STARTING_POLL_S: Final = 1.0  # a module that is being started is looked at agai
 ENDPOINT_POLL_S: Final = 5.0  # the EndpointSlice's own event comes sooner; this is for the case that it doesn't
 LONG_S: Final = 2.0  # what a Module waits for is told only when it lasts longer
 LOST: Final = "ModuleLost"
+INSTALLING: Final = "Installing"
 WAITING_FOR_ENDPOINTS: Final = "WaitingForEndpoints"
 DRAINING: Final = "Draining"
 UNINSTALL_FAILED: Final = "UninstallFailed"
@@ -217,6 +218,13 @@ def lost_status(old: ModuleStatus, why: str, now: float) -> ModuleStatus:
     )
 
 
+def installing_status(old: ModuleStatus, now: float) -> ModuleStatus:
+    """Status of a Module whose install goes on."""
+    return attrs.evolve(
+        old, status=ModuleStatusWord.UPGRADING, reason=INSTALLING, message="", lastTransitionTime=_moment(now)
+    )
+
+
 def _converge_name(base: BaseView, name: str, listed: Iterable[Biz], now: float) -> Decision:
     """One module name: its versions wanted against its versions listed."""
     there = {biz.version: biz for biz in listed if biz.name == name}
@@ -363,7 +371,7 @@ def _installation(
 def _reports(
     base: BaseView, live: list[Wanted], going: list[Wanted], there: dict[str, Biz], now: float
 ) -> Iterator[tuple[Wanted, ModuleStatus]]:
-    """Modules that became available or turned out to be lost.
+    """Modules that became available, turned out to be lost, or are being started without this process waiting for it.
 
     A standby version is available too unless it is about to be switched to: its base serves with another one meanwhile.
     Of Modules of one version what is listed stands for the oldest, which has yet to go.
@@ -377,6 +385,8 @@ def _reports(
         if biz is None or not biz.state.is_started:
             if is_available:
                 yield module, lost_status(module.status, "the base doesn't list it any more", now)
+            elif biz is not None and biz.state is BizState.STARTING and module.status.reason != INSTALLING:
+                yield module, installing_status(module.status, now)
         elif biz.state is BizState.STANDBY and module is live[-1]:
             continue
         elif not is_available or module.status.containerID != base.container_id:

@@ -64,7 +64,7 @@ def plan(view: View, pool: Placer, now: float) -> Plan:
     target = find_revision(view)
     if target is None:
         return _plan_revision(view, now)
-    made = _Pass(view=view, pool=pool, now=now, target=target).run()
+    made = _Pass(view=view, pool=pool, now=now, target=_renumbered(view, target)).run()
     return attrs.evolve(made, actions=(*services.actions, *made.actions))
 
 
@@ -75,6 +75,12 @@ def find_revision(view: View) -> Revision | None:
     template = view.parent.spec.template
     equal = [revision for revision in view.revisions.values() if revision.template == template]
     return min(equal, key=lambda revision: (revision.created_at, revision.name), default=None)
+
+
+def _renumbered(view: View, target: Revision) -> Revision:
+    """The newest revision with the highest number: one that comes back gets a new one, by which its Modules are told apart."""
+    highest = max(revision.number for revision in view.revisions.values())
+    return target if target.number == highest else attrs.evolve(target, number=highest + 1)
 
 
 def _plan_revision(view: View, now: float) -> Plan:
@@ -274,7 +280,7 @@ class _Pass:
         aborted = failure is not None and failure.decision is OnFailure.ABORT
         return Aim(
             target=aimed,
-            fallback=fallback if fallback is not aimed else None,
+            fallback=None if release.completed_revision == aimed.name else fallback,
             desired=self.view.desired,
             allowed=float("inf") if rolled_back else self._aborted_size(release) if aborted else allowed(release),
             batch=batch_key(aimed.number, release.current_batch),
@@ -313,15 +319,12 @@ class _Pass:
             yield actions.WriteGate(gate.write, token(release.revision, release.current_batch))
 
     def _revisions(self, release: Release, aimed: Revision) -> Iterator[actions.Action]:
-        """Every revision with the replicas it is to have now; the newest has the highest number."""
+        """Every revision with its number and the replicas it is to have now."""
         if not self.view.parent.is_deployment:
             return
-        highest = max(revision.number for revision in self.view.revisions.values())
         sizes = self._sizes(release, aimed)
         for revision in self.view.revisions.values():
-            number = revision.number
-            if revision is self.target and number < highest:
-                number = highest + 1
+            number = self.target.number if revision.name == self.target.name else revision.number
             replicas = sizes.get(revision.name, 0)
             if (number, replicas) != (revision.number, revision.replicas):
                 yield actions.AdjustRevision(name=revision.name, number=number, replicas=replicas)

@@ -46,6 +46,17 @@ def test_failures_up_to_the_threshold_are_forgiven_and_still_tried_again() -> No
     assert made.installed() == ["2"] * 6
 
 
+def test_failures_are_forgiven_as_well_when_an_earlier_version_comes_back() -> None:
+    made = upgrading(set(), failureThreshold=1)
+    made.bad.add("1@b00")
+
+    made.template("1")
+    made.settle()
+
+    assert versions(made) == ["1"] * 5 + ["2"]
+    assert {module.number for module in made.modules.values() if module.source.version == "1"} == {3}
+
+
 def test_a_batch_of_which_nothing_came_up_is_not_done_whatever_the_threshold() -> None:
     made = upgrading({"2@b00", "2@b01"}, failureThreshold=6)
 
