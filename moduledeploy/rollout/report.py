@@ -10,7 +10,6 @@ from moduledeploy.api import names
 from moduledeploy.api.spec import OnFailure
 from moduledeploy.api.status import Condition, Counts, DeploymentStatus, Progress, Release, ReleaseKind
 from moduledeploy.api.times import encode_time
-from moduledeploy.rollout.converge import UNINSTALL_FAILED, UNREACHABLE, WAITING_FOR_ENDPOINTS
 from moduledeploy.rollout.failure import DEADLINE_EXCEEDED, deadline_at, first_failure, next_try
 from moduledeploy.rollout.slots import Mark, Slots
 
@@ -237,11 +236,10 @@ def _going(slots: Slots) -> str:
     if not slots.module_count:
         return "going"
     text = f"waiting for {slots.module_count} Modules to be uninstalled"
-    for slot in slots:
-        for module in slot.modules:
-            if module.is_terminating and module.reason in (UNREACHABLE, UNINSTALL_FAILED, WAITING_FOR_ENDPOINTS):
-                advice = f'tried again until annotation {names.FORCE_DELETE_ANNOTATION}: "true" gives it up'
-                return f"{text}; Module {module.name} on {slot.base.name}: {module.message or module.reason}; {advice}"
+    for slot in slots.marked(Mark.STUCK):
+        module = next(module for module in slot.modules if module.is_stuck)
+        advice = f'tried again until annotation {names.FORCE_DELETE_ANNOTATION}: "true" gives it up'
+        return f"{text}; Module {module.name} on {slot.base.name}: {module.message or module.reason}; {advice}"
     return text
 
 

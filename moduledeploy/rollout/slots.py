@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from moduledeploy.api.kinds import FailureClass, ModuleSource, ModuleStatusWord
+from moduledeploy.rollout.converge import UNINSTALL_FAILED, UNREACHABLE, WAITING_FOR_ENDPOINTS
 from moduledeploy.rollout.order import Key, Order
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ class ModuleFacts:
         return self.status in (ModuleStatusWord.PENDING, ModuleStatusWord.UPGRADING)
 
     @property
+    def is_stuck(self) -> bool:
+        """Somebody asked to take it away, and something keeps it."""
+        return self.is_terminating and self.reason in (UNREACHABLE, UNINSTALL_FAILED, WAITING_FOR_ENDPOINTS)
+
+    @property
     def has_failed_for_good(self) -> bool:
         """Its install failed in a way that trying again alone won't mend."""
         return self.status is ModuleStatusWord.FAILED and self.failure_class is FailureClass.PERMANENT
@@ -99,6 +105,7 @@ class Mark(StrEnum):
     NOT_READY = "not ready"  # kept, on a base that isn't Ready
     INSTALLING = "installing"  # kept, with a Module that is yet to start, on a Ready base where nothing drains
     DRAINING = "draining"  # a version there gets no more traffic and is uninstalled after drainSeconds
+    STUCK = "stuck"  # a Module there is to go and can't, and says why
 
 
 @attrs.frozen
@@ -143,6 +150,8 @@ def classify(base: BaseFacts, modules: Mapping[str, ModuleFacts], target: str, m
     marks = set[Mark]()
     if not base.is_lost and any(module.draining_since is not None for module in ordered):
         marks.add(Mark.DRAINING)
+    if any(module.is_stuck for module in ordered):
+        marks.add(Mark.STUCK)
     if base.is_lost:
         marks.add(Mark.LOST)
         if base.is_gone and live:
