@@ -10,7 +10,7 @@ import attrs
 from moduledeploy.controllers.failures import first_error
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from moduledeploy.runtime.clock import Clock
 
@@ -32,8 +32,10 @@ class SlowStart:
     _at_once: int = attrs.field(default=0, init=False)
     _succeeded_at: float = attrs.field(default=float("-inf"), init=False)
 
-    async def run(self, items: Iterable[T], do: Callable[[T], Awaitable[object]]) -> None:
+    async def run(self, items: Sequence[T], do: Callable[[T], Awaitable[object]]) -> None:
         """Do it for all items in their order; the first failure calls off what is under way and comes out."""
+        if not items:
+            return
         if self.clock.monotonic() - self._succeeded_at > PROVEN_S:
             self._at_once = self.at_least
         places = anyio.Semaphore(self._at_once, fast_acquire=True)
