@@ -7,6 +7,7 @@ took effect is for the list to say.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
@@ -125,7 +126,9 @@ class ArkletClient:
             with self.metrics.in_flight.labels(command).track_inprogress():
                 return await self._exchange(f"http://{address}/{command}", msgspec.json.encode(body), limits)
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-            return Unclear("connect", one_line(f"no connection to {address}: {error}"))
+            # The system's word: aiohttp would name the host once more, and a socket's address.
+            reason = os.strerror(error.errno) if error.errno else f"not within {self.connect_timeout_s:g} s"
+            return Unclear("connect", f"no connection to {address}: {reason}")
         except TimeoutError:
             return Unclear("timeout", f"{command} at {address} was not answered within {timeout_s:g} s")
         except aiohttp.ServerDisconnectedError:
