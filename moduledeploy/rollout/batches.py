@@ -38,8 +38,18 @@ def batches_left(replicas: int, strategy: Strategy, kind: ReleaseKind, opened: i
 
 
 def resize(release: Release, strategy: Strategy, desired: int) -> Release:
-    """The release with its unopened batches planned anew for the desired replicas; opened ones keep their sizes."""
-    opened = release.batches[: release.current_batch]
+    """The release with its unopened batches planned anew for the desired replicas; opened ones keep their sizes.
+
+    Scaling at once is one batch of all, whose size follows.
+    """
+    opened = () if scales_at_once(release, strategy) else release.batches[: release.current_batch]
     left = desired - release.initial_updated - sum(opened)
     batches = opened + batches_left(left, strategy, release.kind, len(opened))
-    return release if batches == release.batches else attrs.evolve(release, batches=batches)
+    if batches == release.batches:
+        return release
+    return attrs.evolve(release, batches=batches, current_batch=min(release.current_batch, len(batches)))
+
+
+def scales_at_once(release: Release, strategy: Strategy) -> bool:
+    """It changes the number of replicas of a completed revision, without batches."""
+    return release.kind is ReleaseKind.SCALE and not strategy.batch_scaling

@@ -16,6 +16,7 @@ from moduledeploy.api.revision import revision_hash
 from moduledeploy.api.spec import OnFailure, UpgradePolicy
 from moduledeploy.api.status import DeploymentStatus, Progress, Release, ReleaseKind
 from moduledeploy.rollout import actions
+from moduledeploy.rollout.batches import scales_at_once
 from moduledeploy.rollout.budget import Budget, resolve_max_unavailable
 from moduledeploy.rollout.failure import deadline_at, find_drained_at, judge, run_clock
 from moduledeploy.rollout.gate import Gate, GateWrite, give_up, read_gate, token
@@ -205,7 +206,7 @@ class _Pass:
         parent = self.view.parent
         if release.is_last_batch:
             return ""
-        if release.failure is not None:
+        if release.failure is not None and not scales_at_once(release, parent.spec.strategy):
             return "a person: the rollout has failed"
         if self.view.conflict or self.view.refusal or self.view.base_deployment is None:
             return "the obstacle to go"
@@ -289,7 +290,12 @@ class _Pass:
         )
 
     def _aborted_size(self, release: Release) -> float:
-        """After an abort the target keeps the replicas that it had: as many as its ModuleReplicaSet was cut down to."""
+        """After an abort the target keeps the replicas that it had: as many as its ModuleReplicaSet was cut down to.
+
+        Without another revision to fall back on it takes all.
+        """
+        if release.completed_revision == release.revision:
+            return allowed(release)
         was = self.view.parent.status.release
         decided = was is not None and was.failure is not None and was.revision == release.revision
         return self.target.replicas if decided else self.view.slots.count(Mark.UPDATED)

@@ -64,6 +64,25 @@ def test_a_batch_of_which_nothing_came_up_is_not_done_whatever_the_threshold() -
     assert not release(made).batch_done
 
 
+@pytest.mark.parametrize("decision", ["pause", "abort", "rollback"])
+def test_a_base_where_a_replica_fails_holds_no_scaling(decision: str) -> None:
+    made = World()
+    made.add_bases(12)
+    made.strategy(onFailure=decision)
+    made.edit(replicas=2)
+    made.template("1")
+    made.settle()
+    made.bad.add("1@b02")
+
+    serving = []
+    for replicas in (4, 8, 1, 6):
+        made.edit(replicas=replicas)
+        made.settle()
+        serving.append(len(made.serving()))
+
+    assert serving == [3, 7, 1, 5]
+
+
 def test_a_lack_of_room_is_no_failure_even_at_the_deadline() -> None:
     made = upgrading({"2"}, FailureClass.CAPACITY)
     made.run(2000)
