@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from moduledeploy import __version__
+from moduledeploy.api.names import ARKLET_PORT
 from moduledeploy.app import DRAIN_S, LEASE_NAME
 from tests.ops.tools import MANIFESTS, OVERLAYS, rendered, run, tool
 
@@ -154,6 +155,19 @@ def test_selectors_meet_the_pods(overlay: str) -> None:
 
     assert deployment(overlay)["spec"]["selector"]["matchLabels"].items() <= labels.items()
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    for spread in pod(overlay)["topologySpreadConstraints"]:
+        assert spread["labelSelector"] == deployment(overlay)["spec"]["selector"]
+
+
+@overlays
+def test_the_network_lets_in_what_the_pod_serves_and_out_what_it_calls(overlay: str) -> None:
+    (policy,) = of_kind(overlay, "NetworkPolicy")
+    (container,) = pod(overlay)["containers"]
+    ports = {
+        way: {port["port"] for rule in policy["spec"][way] for port in rule["ports"]} for way in ("ingress", "egress")
+    }
+
+    assert ports == {"ingress": {port["name"] for port in container["ports"]}, "egress": {53, 443, 6443, ARKLET_PORT}}
 
 
 def test_arklet_of_the_bases_is_for_the_controller_alone() -> None:
