@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
+from moduledeploy.cli.commands.serve import schemes
 from tests.ops.tools import run
 
 if TYPE_CHECKING:
@@ -33,6 +35,16 @@ def test_tokens_are_not_asked_for_in_the_clear(tmp_path: Path) -> None:
         2,
         "moduledeploy: --metrics-auth needs --metrics-tls-dir: a token must not travel in the clear\n",
     )
+
+
+@pytest.mark.parametrize("text", ["", ",", "http, https", "HTTP", "https://", "http,,https"])
+def test_a_list_of_schemes_without_a_scheme_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is no list of schemes"):
+        schemes(text)
+
+
+def test_schemes_are_a_list() -> None:
+    assert schemes("http,s3+https") == frozenset({"http", "s3+https"})
 
 
 @pytest.mark.parametrize("flag", ["--leader-election", "--no-leader-election"])

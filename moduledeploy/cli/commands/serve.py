@@ -5,6 +5,7 @@ None of them is to load the generated client, which would take a third of the ti
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -22,6 +23,14 @@ def address(text: str) -> tuple[str, int]:
     if not port.isdecimal() or int(port) > 65535:
         raise click.BadParameter(f"{text!r} is no IP:PORT")
     return host.strip("[]"), int(port)
+
+
+def schemes(text: str) -> frozenset[str]:
+    """Schemes as URLs have them, separated by commas."""
+    found = text.split(",")
+    if not all(re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) for scheme in found):
+        raise click.BadParameter(f"{text!r} is no list of schemes; write http,https")
+    return frozenset(found)
 
 
 @click.command(short_help="run the controller")
@@ -48,7 +57,14 @@ def address(text: str) -> tuple[str, int]:
     help="ModuleDeployments told in the metrics, about 40 series each",
 )
 @click.option("--health-address", type=address, default=":8081", show_default=True, metavar="IP:PORT")
-@click.option("--url-schemes", default="http,https", show_default=True, metavar="LIST", help="schemes of module urls")
+@click.option(
+    "--url-schemes",
+    type=schemes,
+    default="http,https",
+    show_default=True,
+    metavar="LIST",
+    help="schemes of module urls",
+)
 @click.option(
     "--leader-election/--no-leader-election",
     default=None,
@@ -75,7 +91,7 @@ def run(
     metrics_auth: bool,
     metrics_max_objects: int,
     health_address: tuple[str, int],
-    url_schemes: str,
+    url_schemes: frozenset[str],
     leader_election: bool | None,
     lease_namespace: str | None,
     audit_interval: float,
@@ -96,7 +112,7 @@ def run(
         namespace=namespace,
         metrics_address=metrics_address,
         health_address=health_address,
-        url_schemes=frozenset(url_schemes.split(",")),
+        url_schemes=url_schemes,
         metrics_tls_dir=metrics_tls_dir,
         metrics_auth=metrics_auth,
         metrics_max_objects=metrics_max_objects,
