@@ -142,18 +142,21 @@ class Compiler:
             message_program = self._program(env, message_text, "string", f"{where}.messageExpression", message_text)
         if len(self.problems) > before:
             return None
-        cost = Estimator(node).estimate(program) * times
-        self._total += cost
-        if cost > RULE_LIMIT:
-            detail = (
-                "estimated rule cost exceeds budget; bound lists, maps and texts by maxItems, maxProperties, maxLength"
-            )
-            self.problems.append(FieldError(FORBIDDEN, f"{where}.rule", None, detail))
+        for part, costly in (("rule", program), ("messageExpression", message_program)):
+            if costly is not None:
+                self._charge(Estimator(node).estimate(costly) * times, f"{where}.{part}")
+        if len(self.problems) > before:
             return None
         return Rule(
             text=text, program=program, message=raw.get("message", "").strip(), message_program=message_program,
             reason=raw.get("reason") or INVALID, path=raw.get("fieldPath", ""), uses_old=uses_old, optional_old=optional,
         )  # fmt: skip
+
+    def _charge(self, cost: float, where: str) -> None:
+        self._total += cost
+        if cost > RULE_LIMIT:
+            detail = "estimated cost exceeds budget; bound lists, maps and texts by maxItems, maxProperties, maxLength"
+            self.problems.append(FieldError(FORBIDDEN, where, None, detail))
 
     def _check_words(self, node: Node, raw: Object, text: str, where: str) -> None:
         message = raw.get("message", "")

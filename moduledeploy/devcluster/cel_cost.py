@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RULE_LIMIT: Final = 10_000_000  # apiextensions schema/cel: StaticEstimatedCostLimit
 TOTAL_LIMIT: Final = 100_000_000  # StaticEstimatedCRDCostLimit
 _REQUEST: Final = 3 * 1024 * 1024  # bytes that a request can hold
+_UNBOUNDED: Final = 1 << 62
 _PER_BYTE: Final = 0.1
 _PER_PATTERN_BYTE: Final = 0.25
 _SMALLEST: Final = {"string": 2, "array": 2, "object": 2, "boolean": 4}
@@ -120,6 +121,10 @@ class Estimator:
         if function == "_[_]" and parts:
             node = parts[0].node
             return _Cost(cost, None if node is None else node.items or node.additional)
+        if function == "string" and not any(lengths):  # of a number: nobody says how long that text may be
+            return _Cost(cost, None, _UNBOUNDED)
+        if function == "join" and parts[0].node is None:
+            return _Cost(math.inf)
         if function == "matches":
             cost += math.ceil(lengths[0] * _PER_BYTE) * max(1, math.ceil(lengths[-1] * _PER_PATTERN_BYTE))
         elif function in _COMPARING:

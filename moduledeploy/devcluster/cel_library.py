@@ -8,10 +8,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+import yaml
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
 
@@ -28,6 +30,11 @@ _SUFFIXES: Final = {
     **{letter: Decimal(1000) ** power for power, letter in enumerate("MGTPE", 2)},
     **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)},
 }  # fmt: skip
+_NUMBER: Final = r"(?:0|[1-9]\d*)"
+_MARK: Final = rf"(?:{_NUMBER}|\d*[A-Za-z-][0-9A-Za-z-]*)"
+_SEMVER: Final = re.compile(
+    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_MARK}(?:\.{_MARK})*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+)
 _QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(|n|u|m|k|[MGTPE]|[KMGTPE]i)")
 
 
@@ -91,6 +98,29 @@ def _accepts(parse: Callable[[str], Any]) -> Callable[[str], bool]:
         return True
 
     return check
+
+
+def _semver(text: str, normalize: bool = False) -> dict[str, Any]:
+    if normalize:
+        core, mark, rest = re.fullmatch(r"v?([0-9.]*)([-+]?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr] # fits all
+        numbers = [str(int(number)) if number else "" for number in core.split(".")]
+        text = ".".join([*numbers, "0", "0"][: max(3, len(numbers))]) + mark + rest
+    if not _SEMVER.fullmatch(text):
+        raise ValueError(f"{text!r} is no semantic version")
+    return {"semver": text}
+
+
+def _part(place: int, version: dict[str, Any]) -> int:
+    return int(re.split(r"[.+-]", version["semver"])[place])
+
+
+def _order(value: dict[str, Any]) -> Any:
+    """What quantities and versions are ordered by; a version before it is released comes before it."""
+    if "semver" not in value:
+        return _amount(value)
+    core, _, before = value["semver"].partition("+")[0].partition("-")
+    marks = [(0, int(m), "") if m.isdigit() else (1, 0, m) for m in before.split(".")] if before else [(2, 0, "")]
+    return [int(number) for number in core.split(".")], marks
 
 
 def _ip(text: str) -> dict[str, Any]:
@@ -162,9 +192,14 @@ _FUNCTIONS: Final[list[tuple[str, bool, list[Any], Any, Callable[..., Any]]]] = 
     ("sign", True, [_MAP], _T.INT, lambda q: (_amount(q) > 0) - (_amount(q) < 0)),
     ("add", True, [_MAP, _MAP], _MAP, lambda a, b: {"quantity": str(_amount(a) + _amount(b))}),
     ("sub", True, [_MAP, _MAP], _MAP, lambda a, b: {"quantity": str(_amount(a) - _amount(b))}),
-    ("isGreaterThan", True, [_MAP, _MAP], _T.BOOL, lambda a, b: _amount(a) > _amount(b)),
-    ("isLessThan", True, [_MAP, _MAP], _T.BOOL, lambda a, b: _amount(a) < _amount(b)),
-    ("compareTo", True, [_MAP, _MAP], _T.INT, lambda a, b: (_amount(a) > _amount(b)) - (_amount(a) < _amount(b))),
+    ("isGreaterThan", True, [_MAP, _MAP], _T.BOOL, lambda a, b: _order(a) > _order(b)),
+    ("isLessThan", True, [_MAP, _MAP], _T.BOOL, lambda a, b: _order(a) < _order(b)),
+    ("compareTo", True, [_MAP, _MAP], _T.INT, lambda a, b: (_order(a) > _order(b)) - (_order(a) < _order(b))),
+    ("isSemver", False, [_T.STRING], _T.BOOL, _accepts(_semver)),
+    ("isSemver", False, [_T.STRING, _T.BOOL], _T.BOOL, _accepts(_semver)),
+    ("semver", False, [_T.STRING], _MAP, _semver),
+    ("semver", False, [_T.STRING, _T.BOOL], _MAP, _semver),
+    *((part, True, [_MAP], _T.INT, partial(_part, place)) for place, part in enumerate(("major", "minor", "patch"))),
     ("isIP", False, [_T.STRING], _T.BOOL, _accepts(ipaddress.ip_address)),
     ("ip", False, [_T.STRING], _MAP, _ip),
     ("family", True, [_MAP], _T.INT, lambda value: _address(value).version),
@@ -208,7 +243,34 @@ def _value(argument: Any) -> Any:
     return argument
 
 
-def extensions() -> list[Any]:
+# Ordering across types of numbers is what the evaluator can and the declarations leave out, so that they are made anew.
+_ORDERINGS: Final = {"_<_": "less", "_<=_": "less_equals", "_>_": "greater", "_>=_": "greater_equals"}
+_NUMBERS: Final = {"int64": _T.INT, "uint64": _T.UINT, "double": _T.DOUBLE}
+_ORDERED: Final = {
+    **_NUMBERS, "bool": _T.BOOL, "string": _T.STRING, "bytes": _T.BYTES, "timestamp": _T.TIMESTAMP, "duration": _T.DURATION,
+}  # fmt: skip
+_CONFIG: Final = yaml.safe_dump(
+    {
+        "extensions": [{"name": "lists"}, {"name": "two-var-comprehensions"}],
+        "stdlib": {"exclude_functions": [{"name": name} for name in _ORDERINGS]},
+    }
+)
+
+
+def _orderings() -> list[Any]:
+    declared = []
+    for function, name in _ORDERINGS.items():
+        pairs = [(f"{name}_{kind}", kind, kind) for kind in _ORDERED]
+        pairs += [(f"{name}_{one}_{other}", one, other) for one in _NUMBERS for other in _NUMBERS if one != other]
+        overloads = [
+            cel.Overload(identity, return_type=_T.BOOL, parameters=[_ORDERED[one], _ORDERED[other]])
+            for identity, one, other in pairs
+        ]
+        declared.append(cel.FunctionDecl(function, overloads))
+    return declared
+
+
+def _extensions() -> list[Any]:
     """The extension libraries that Kubernetes switches on, as far as there are any."""
     return [
         ext_strings.ExtStrings(),
@@ -223,4 +285,7 @@ def new_env(pool: Any, variables: dict[str, Any]) -> Any:
     """An environment with Kubernetes' functions; `pool` may be None."""
     more = {} if pool is None else {"descriptor_pool": pool}
     own = cel.CelExtension("kubernetes", _declarations())
-    return cel.NewEnv(variables=variables, extensions=[*extensions(), own], **more)
+    config = cel.NewEnvConfigFromYaml(_CONFIG)
+    return cel.NewEnv(
+        config=config, variables=variables, extensions=[*_extensions(), own], functions=_orderings(), **more
+    )

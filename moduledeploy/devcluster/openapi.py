@@ -116,7 +116,7 @@ def _add_kind(resource: Resource, schemas: Object) -> str:
     schema = resource.strategy.schema()
     described = of_node(schema) if isinstance(schema, Node) else _of_struct(schema, prefix, schemas)
     identity = {
-        "apiVersion": {"type": "string"},
+        "apiVersion": {"type": "string", "description": "Group and version of the object's schema."},
         "kind": {"type": "string"},
         "metadata": {"allOf": [_reference(_META_NAME)]},
     }

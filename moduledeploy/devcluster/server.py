@@ -26,12 +26,11 @@ from moduledeploy.devcluster.faults import Fault, Faults
 from moduledeploy.devcluster.faults_on_requests import CutError, refusal, spoiled
 from moduledeploy.devcluster.handlers import Answer, Handlers, Request
 from moduledeploy.devcluster.identity import User, authenticate, impersonated
-from moduledeploy.devcluster.listing import META_FIELDS, Page, Selection, parse_version, read_page, wait_for
+from moduledeploy.devcluster.listing import Page, Selection, parse_version, read_page, wait_for
 from moduledeploy.devcluster.negotiation import Form, choose, not_acceptable
 from moduledeploy.devcluster.rbac import Access
 from moduledeploy.devcluster.requests import Query, Target, parse_target
 from moduledeploy.devcluster.routing import NO_METHOD, Documents, NoPathError, find_resource
-from moduledeploy.devcluster.selectors import parse_field_selector
 from moduledeploy.devcluster.storage import encode, encode_sorted
 from moduledeploy.devcluster.views import item_bytes, view
 from moduledeploy.devcluster.watching import Watch, WatchOptions
@@ -203,9 +202,7 @@ class Server:
     ) -> web.StreamResponse:
         selection = Selection.of(resource, target.namespace, query)
         if target.name:  # a watch by the old path
-            selection = attrs.evolve(
-                selection, fields=parse_field_selector(f"metadata.name={target.name}", META_FIELDS)
-            )
+            selection = selection.of_one(target.name)
         if target.verb == "watch":
             return await self._watch(request, selection, query, form, fault)
         if fault is not None and fault.kind == "stale" and not query.text("continue"):
@@ -240,7 +237,7 @@ class Server:
         listed = b'"items":[' + b",".join([item_bytes(resource, record) for record in page.records]) + b"]"
         described = b'"metadata":' + encode(meta)
         parts = (described, listed) if resource.strategy.typed else (listed, described)
-        body = encode(head)[:-1] + b"," + b",".join(parts) + b"}"
+        body = encode(head)[:-1] + b"," + b",".join(parts) + b"}\n"
         return web.Response(body=body, content_type="application/json")
 
     async def _watch(
@@ -261,6 +258,8 @@ class Server:
         )
         response.enable_chunked_encoding()
         await response.prepare(request)
+        if form.shape == "partials" or request.method == "HEAD":  # an event is no list
+            return response
         try:
             async for piece in watch.lines() if fault is None else spoiled(watch.lines(), fault):
                 await response.write(piece)
@@ -285,7 +284,7 @@ class Server:
 
     def _document(self, target: Target, accept: str, host: str) -> web.Response:
         document = self._documents.find(target, accept, host)
-        body = document.body if isinstance(document.body, str) else encode(document.body)
+        body = document.body if isinstance(document.body, str) else encode(document.body) + b"\n"
         return web.Response(body=body, headers={"Content-Type": document.content_type})
 
     def refuse_method(self, method: str, path: str) -> web.Response:
@@ -328,4 +327,4 @@ def _respond(
         text = yaml.safe_dump(body)
         return web.Response(status=code, text=text, content_type="application/yaml", headers=headers)
     data = encode_sorted(body) if sort_keys else encode(body)
-    return web.Response(status=code, body=data, content_type="application/json", headers=headers)
+    return web.Response(status=code, body=data + b"\n", content_type="application/json", headers=headers)

@@ -111,7 +111,7 @@ def _type_problems(node: Node, value: Any, path: str) -> list[FieldError]:
     names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
     found = names.get(type(value), "null")
     detail = f'{path or "<nil>"} in body must be of type {",".join(kinds)}: "{found}"'
-    return [FieldError(TYPE_INVALID, path or "<nil>", value, detail)]
+    return [FieldError(TYPE_INVALID, path or NAMELESS, found, detail)]
 
 
 def _string_problems(node: Node, value: str, path: str) -> list[FieldError]:
@@ -195,17 +195,22 @@ def _composed_problems(node: Node, value: Any, path: str) -> list[FieldError]:
         results = [validate(part, value, path) for part in node.any_of]
         if all(results):
             problems.append(_nameless(f'"{path}" must validate at least one schema (anyOf)'))
-            problems += min(results, key=len)
+            problems += _fewest(results)
     if node.one_of:
         results = [validate(part, value, path) for part in node.one_of]
         passed = sum(not found for found in results)
         if passed != 1:
             found_valid = f"Found {passed} valid alternatives" if passed else "Found none valid"
             problems.append(_nameless(f'"{path}" must validate one and only one schema (oneOf). {found_valid}'))
-            problems += min(results, key=len)
+            problems += _fewest(results)
     if node.negated is not None and not validate(node.negated, value, path):
         problems.append(_nameless(f'"{path}" must not validate the schema (not)'))
     return problems
+
+
+def _fewest(results: list[list[FieldError]]) -> list[FieldError]:
+    """What the alternative that was missed most narrowly misses."""
+    return min(results, key=len)
 
 
 def _nameless(detail: str) -> FieldError:
