@@ -19,7 +19,7 @@ from benchmarks.prepared import PAGE
 from benchmarks.processes import peak_mb
 from moduledeploy.api.cluster import Pod
 from moduledeploy.api.slim import Slimming
-from moduledeploy.controllers import cluster as views
+from moduledeploy.controllers.indexes import INDEXES
 from moduledeploy.controllers.resources import PODS
 from moduledeploy.kube.credentials import Credentials
 from moduledeploy.kube.informer import Informer
@@ -39,7 +39,7 @@ def pod_informer(transport: Transport, metrics: Metrics, means: Means) -> Inform
         object_type=Pod,
         transport=transport,
         metrics=metrics.informer,
-        indexes=views.INDEXES.get("pods"),
+        indexes=INDEXES.get("pods"),
         transform=Slimming().pod,
         rules=WatchRules(initial=means),
     )

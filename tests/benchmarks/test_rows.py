@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Literal
@@ -8,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmarks import pictures, report
+from benchmarks.__main__ import BENCHMARKS
 from benchmarks.rows import Point, Target, measured
 
 POINTS = tuple(
@@ -51,3 +53,7 @@ def test_a_picture_is_drawn_for_every_name_that_has_points(tmp_path: Path) -> No
     words = {element.text for element in ET.parse(drawn).iter() if element.text and element.text.strip()}
     assert drawn.name == "placement-bases.svg"
     assert {"ours", "<bare>", "bases", "100", "1,000"} <= words
+
+
+def test_every_benchmark_finds_what_it_measures() -> None:
+    assert all(callable(importlib.import_module(f"benchmarks.{name}").rows) for name in BENCHMARKS)
