@@ -52,6 +52,13 @@ class Selection:
             _only_name(parsed) if reads_one else "",
         )
 
+    def of_one(self, name: str) -> Selection:
+        """What the path of one object selects; raises ApiError 400 where the field selector names no or another object."""
+        if self.fields and _only_name(self.fields) != name:
+            raise bad_request("fieldSelector metadata.name doesn't match requested name")
+        fields = self.fields or parse_field_selector(f"metadata.name={name}", META_FIELDS)
+        return attrs.evolve(self, fields=fields)
+
     def selects(self, obj: Object) -> bool:
         """Whether both selectors do."""
         meta = obj["metadata"]

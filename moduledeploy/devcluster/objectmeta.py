@@ -81,10 +81,12 @@ def fill_new(meta: Object, now: datetime) -> None:
 
 
 def carry_over(new: Object, old: Object) -> None:
-    """What an update may leave out and can't change by leaving it out."""
-    for field in ("uid", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds"):
+    """What an update may leave out and can't change by leaving it out, and what it can't change at all."""
+    for field in ("uid", "namespace", "deletionGracePeriodSeconds"):
         if field in old and not new.get(field):
             new[field] = old[field]
+    if "deletionTimestamp" in old:
+        new["deletionTimestamp"] = old["deletionTimestamp"]
     new["creationTimestamp"] = old["creationTimestamp"]
     if "generation" in old:
         new["generation"] = old["generation"]

@@ -91,6 +91,12 @@ def prepare_pod(pod: Object) -> None:
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     tolerate(pod)
     pod["status"] = {"phase": "Pending", "qosClass": _quality(spec)}
+    if spec.get("schedulingGates"):
+        pod["status"]["conditions"] = [
+            {"type": "PodScheduled", "status": "False", "lastProbeTime": None,
+             "lastTransitionTime": pod["metadata"]["creationTimestamp"], "reason": "SchedulingGated",
+             "message": "Scheduling is blocked due to non-empty scheduling gates"}
+        ]  # fmt: skip
 
 
 def tolerate(pod: Object, _old: Object | None = None) -> None:

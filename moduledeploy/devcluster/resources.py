@@ -141,11 +141,13 @@ class Register:
 
     _by_path: dict[tuple[str, str, str], Resource] = attrs.field(factory=dict)
     _by_table: dict[str, Resource] = attrs.field(factory=dict)
+    _by_kind: dict[tuple[str, str], Resource] = attrs.field(factory=dict)
     revision: int = 0  # counts changes, so that discovery and OpenAPI documents can be cached
 
     def add(self, resource: Resource) -> None:
         """Serve one more version, or the same with other rules."""
         self._by_path[resource.group, resource.version, resource.plural] = resource
+        self._by_kind[resource.api_version, resource.kind] = resource
         if not resource.stored_in and resource.storage_version in ("", resource.version):
             self._by_table[resource.table] = resource
         self.revision += 1
@@ -153,6 +155,7 @@ class Register:
     def remove_table(self, table: str) -> None:
         """Stop serving every version of one resource."""
         self._by_path = {path: resource for path, resource in self._by_path.items() if resource.table != table}
+        self._by_kind = {name: resource for name, resource in self._by_kind.items() if resource.table != table}
         self._by_table.pop(table, None)
         self.revision += 1
 
@@ -166,10 +169,7 @@ class Register:
 
     def by_kind(self, api_version: str, kind: str) -> Resource | None:
         """The resource of an apiVersion and kind as owner references name them."""
-        for resource in self._by_path.values():
-            if resource.kind == kind and resource.api_version == api_version:
-                return resource
-        return None
+        return self._by_kind.get((api_version, kind))
 
     def versions(self, group: str) -> list[str]:
         """The versions of a group, in the order in which they were added."""

@@ -5,7 +5,7 @@ Follows pkg/controller/garbagecollector/garbagecollector.go (attemptToDeleteItem
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from moduledeploy.devcluster.controllers.feeds import Feeds, key_of
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from moduledeploy.devcluster.local import LocalApi, Propagation
+    from moduledeploy.devcluster.resources import Resource
     from moduledeploy.devcluster.storage import Key, Object
     from moduledeploy.kube.queue import Queue
 
 _DEFINITIONS: Final = "customresourcedefinitions.apiextensions.k8s.io"
 _IGNORED: Final = frozenset({"events"})  # as the real one: too many, and nobody owns them
+_REMEMBERED: Final = 500  # owners that have gone: the kind may go with its last object
 _FOREGROUND: Final = "foregroundDeletion"
 _ORPHAN: Final = "orphan"
 _OwnerState = Literal["solid", "waiting", "dangling"]
@@ -45,6 +47,7 @@ class Garbage:
         self._alive: Final[dict[str, Item]] = {}
         self._dependents: Final[defaultdict[str, set[Item]]] = defaultdict(set)
         self._followed: Final[set[str]] = set()
+        self._gone: Final[deque[tuple[str, ...]]] = deque(maxlen=_REMEMBERED)
         self._follow_all()
         feeds.get(_DEFINITIONS).add_handler(lambda _: self._follow_all())
 
@@ -80,20 +83,34 @@ class Garbage:
             self._dependents[uid].add(item)
         if event.change == "DELETED":
             self._alive.pop(meta["uid"], None)
+            if meta["uid"] in self._dependents:
+                self._gone.append(_coordinates(event.obj, meta))
             for dependent in self._dependents.pop(meta["uid"], ()):
                 self._queue.add(dependent)
             return
         self._alive[meta["uid"]] = item
-        if _is_held(event.obj) or not all(self._is_kept_by(uid, item) for uid in after - before):
+        if _is_held(event.obj) or not all(
+            self._is_kept_by(reference, item)
+            for reference in meta.get("ownerReferences") or []
+            if reference["uid"] not in before
+        ):
             self._queue.add(item)
 
-    def _is_kept_by(self, uid: str, item: Item) -> bool:
+    def _is_kept_by(self, reference: Object, item: Item) -> bool:
         """Whether an owner is there to stay, as most are: then its dependent needs no look before the owner changes."""
-        owner = self._alive.get(uid)
-        if owner is None or owner.key[0] not in {"", item.key[0]}:
-            return False
-        found = self._find(owner)
+        found = self._owner(reference, item.key[0])
         return found is not None and not is_terminating(found)
+
+    def _owner(self, reference: Object, namespace: str) -> Object | None:
+        """What a reference names, if it has the UID, too; one to another namespace or of another kind names nothing."""
+        owner, served = self._alive.get(reference["uid"]), self._named_by(reference)
+        if owner is None or served is None:
+            return None
+        named = Item(served.table, (namespace if served.namespaced else "", reference["name"]))
+        return self._find(owner) if owner == named else None
+
+    def _named_by(self, reference: Object) -> Resource | None:
+        return self._api.writes.register.by_kind(reference["apiVersion"], reference["kind"])
 
     def _look_at_owner(self, uid: str) -> None:
         if (owner := self._alive.get(uid)) is not None:
@@ -141,6 +158,8 @@ class Garbage:
         references = obj["metadata"].get("ownerReferences") or []
         if not references or is_terminating(obj):
             return
+        if any(self._named_by(owner) is None and _coordinates(owner, owner) not in self._gone for owner in references):
+            return  # of a kind that isn't served nobody can say that it has gone
         states = {reference["uid"]: self._state(obj, reference) for reference in references}
         if "solid" in states.values():
             self._drop_owners(item, obj, {uid for uid, state in states.items() if state != "solid"})
@@ -160,10 +179,7 @@ class Garbage:
         )
 
     def _state(self, obj: Object, reference: dict[str, Any]) -> _OwnerState:
-        owner = self._alive.get(reference["uid"])
-        if owner is None or owner.key[0] not in {"", obj["metadata"].get("namespace", "")}:
-            return "dangling"
-        found = self._find(owner)
+        found = self._owner(reference, obj["metadata"].get("namespace", ""))
         if found is None:
             return "dangling"
         is_waiting = is_terminating(found) and _FOREGROUND in (found["metadata"].get("finalizers") or [])
@@ -182,6 +198,10 @@ class Garbage:
 
     def _find(self, item: Item) -> Object | None:
         return self._api.find(item.resource, item.key[1], item.key[0])
+
+
+def _coordinates(typed: Object, named: Object) -> tuple[str, ...]:
+    return typed["apiVersion"], typed["kind"], named["name"], named["uid"]
 
 
 def _owner_uids(obj: Object | None) -> set[str]:
