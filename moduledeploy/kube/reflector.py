@@ -357,6 +357,9 @@ class Reflector(Generic[T]):
             if mode == "watchlist" and isinstance(following, Empty) and following.means is Means.PAGES:
                 _log.info("no streamed list, reading pages", resource=str(self.resource), why=self._error)
                 return
+        if outcome.why is Failure.EXPIRED and isinstance(state, Listed) and state.failures:
+            _log.info("version forgotten, reading anew", resource=str(self.resource), why=self._error)
+            return
         if self._error and self._error != self.last_error:
             _log.warning(
                 "list failed" if is_reading else "watch failed", resource=str(self.resource), error=self._error

@@ -312,6 +312,8 @@ class _as_api_error:  # noqa: N801  # used as a statement, like contextlib.suppr
 
 
 def _describe(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the answer broke off"  # the library's text is about encodings
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -15,8 +15,8 @@ from moduledeploy.kube.informer import Change, Informer
 from moduledeploy.kube.phases import Means
 from moduledeploy.runtime.metrics import Metrics
 from tests.clock import ManualClock, settle
-from tests.kube.server import Answer, Reply, ScriptedServer, Stream, Then, failure
-from tests.kube.things import Thing, added, bookmark, deleted, key, make_informer, modified, page, stored, thing
+from tests.kube.server import Answer, Reply, ScriptedServer, Stream, Then, failure, status
+from tests.kube.things import Thing, added, bookmark, deleted, error, key, make_informer, modified, page, stored, thing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -367,6 +367,17 @@ async def test_a_watch_that_is_resumed_has_nothing_wrong_with_it_any_more() -> N
             assert it.informer.last_error == ""
     told = [entry["event"] for entry in logs if entry["log_level"] != "debug"]
     assert told == ["cache filled", "watch failed", "in contact again"]
+
+
+async def test_a_version_that_was_forgotten_during_an_outage_is_no_fault_of_its_own() -> None:
+    gone, relist = error(status(410, "Expired")), Stream([added("b", 15), bookmark(20, ends_initial=True)])
+    with capture_logs() as logs:
+        async with rig(synced(then=Then.END), failure(500, "InternalError"), Stream([gone]), relist) as it:
+            await it.clock.run_until(lambda: it.informer.store.last_rv == "20")
+
+            assert it.informer.last_error == ""
+    told = [entry["event"] for entry in logs if entry["log_level"] != "debug"]
+    assert told == ["cache filled", "watch failed", "in contact again", "version forgotten, reading anew"]
 
 
 async def test_pages_in_the_place_of_a_stream_are_no_fault() -> None:
