@@ -12,9 +12,8 @@ import aiohttp
 
 from moduledeploy.devcluster.arklet.faults import JarFault
 
-_LONGEST_DOWNLOAD: Final = aiohttp.ClientTimeout(
-    total=3600
-)  # the JVM itself has no limit; a test server may be forgotten
+# The JVM itself has no limit; a test server may be forgotten.
+_LONGEST_DOWNLOAD: Final = aiohttp.ClientTimeout(total=3600)
 _LARGEST_JAR: Final = 64 * 1024 * 1024
 _MOST_REDIRECTS: Final = 20  # as the JVM's HttpURLConnection
 
@@ -40,9 +39,8 @@ async def read_manifest(url: str) -> dict[str, str]:
         return {}
     except (zipfile.BadZipFile, UnicodeDecodeError) as error:
         raise JarFault("java.util.zip.ZipException: zip END header not found") from error
-    lines = (
-        text.replace("\r\n", "\n").replace("\n ", "").split("\n")
-    )  # a line that begins with a blank continues the last
+    # A line that begins with a blank continues the last.
+    lines = text.replace("\r\n", "\n").replace("\n ", "").split("\n")
     return {key.strip(): value.strip() for key, colon, value in (line.partition(":") for line in lines) if colon}
 
 
@@ -59,6 +57,8 @@ async def _download(url: str) -> bytes:
                 url = target
     except aiohttp.ClientConnectorError as error:
         raise JarFault("java.net.ConnectException: Connection refused") from error
+    except aiohttp.ClientPayloadError as error:  # the JVM takes what came for the whole
+        raise JarFault("java.util.zip.ZipException: zip END header not found") from error
     except (aiohttp.ClientError, TimeoutError) as error:
         raise JarFault(f"java.io.IOException: {error or 'Premature EOF'}") from error
     raise JarFault(f"java.net.ProtocolException: Server redirected too many  times ({_MOST_REDIRECTS})")
@@ -69,11 +69,9 @@ async def _body(url: str, response: aiohttp.ClientResponse) -> bytes:
         raise JarFault(f"java.io.FileNotFoundException: {url}")
     if response.status >= 400:
         raise JarFault(f"java.io.IOException: Server returned HTTP response code: {response.status} for URL: {url}")
-    data = await response.content.read(_LARGEST_JAR + 1)
-    chunks = [data]
-    while data and sum(map(len, chunks)) <= _LARGEST_JAR:
-        data = await response.content.read(_LARGEST_JAR)
-        chunks.append(data)
-    if sum(map(len, chunks)) > _LARGEST_JAR:
-        raise JarFault("java.io.IOException: No space left on device")
-    return b"".join(chunks)
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > _LARGEST_JAR:
+            raise JarFault("java.io.IOException: No space left on device")
+    return bytes(data)

@@ -42,7 +42,13 @@ FILES = {
 
 @pytest.fixture
 async def jar_server() -> AsyncIterator[str]:
-    async def serve(request: web.Request) -> web.Response:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        if request.path == "/cut.jar":
+            answer = web.StreamResponse(headers={"Content-Length": str(len(GOOD))})
+            await answer.prepare(request)
+            await answer.write(GOOD[:-30])
+            answer.force_close()
+            return answer
         if request.path == "/moved.jar":
             raise web.HTTPFound("/orders.jar")
         if request.path == "/away.jar":
@@ -80,6 +86,7 @@ async def test_a_loopback_url_is_fetched_and_its_manifest_decides(jar_server: st
         ("/empty.jar", "java.util.zip.ZipException: zip file is empty"),
         ("/text.jar", "java.util.zip.ZipException: zip END header not found"),
         ("/short.jar", "java.util.zip.ZipException: zip END header not found"),
+        ("/cut.jar", "java.util.zip.ZipException: zip END header not found"),
         ("/plain.jar", "java.lang.IllegalArgumentException: Biz Name must not be empty!"),
         ("/away.jar", "is not on this machine's loopback"),
     ],
