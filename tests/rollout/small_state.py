@@ -92,7 +92,10 @@ class Write(NamedTuple):
 
 @attrs.frozen(kw_only=True)
 class Setting:
-    """What doesn't change in a world. `full` bases hold another module and take no more; with drain_s there is a Service."""
+    """What doesn't change in a world. `full` bases hold another module and take no more; with drain_s there is a Service.
+
+    rebuilt: every template has another jar under one version of the module.
+    """
 
     bases: int
     replicas: int
@@ -102,6 +105,7 @@ class Setting:
     confirm: bool = True
     full: int = 0
     drain_s: int | None = None
+    rebuilt: bool = False
 
     @property
     def spare(self) -> int:
@@ -121,7 +125,8 @@ class Setting:
             "drainSeconds": self.drain_s or 0,
             "serviceStrategy": {"enableModuleService": self.drain_s is not None, "port": 80},
         }
-        module = {"name": NAME, "version": version, "url": f"file:///modules/{NAME}-{version}.jar"}
+        url = f"file:///modules/{NAME}-{version}.jar"
+        module = {"name": NAME, "version": "1" if self.rebuilt else version, "url": url}
         return decode_deployment_spec(
             {
                 "baseDeploymentName": "base",
@@ -132,6 +137,11 @@ class Setting:
                 "operationStrategy": strategy,
             }
         )
+
+
+def template_of(source: ModuleSource) -> str:
+    """The template that this jar is of."""
+    return source.url.removeprefix(f"file:///modules/{NAME}-").removesuffix(".jar")
 
 
 def uid_of(number: int) -> str:

@@ -52,6 +52,7 @@ from tests.rollout.small_state import (
     base_of,
     by_name,
     facts_of,
+    template_of,
     uid_of,
     wanted_of,
     with_jvm,
@@ -108,7 +109,7 @@ class SmallWorld:
                 case actions.DeleteModule(name=name, uid=uid):
                     yield Write("delete", (name, uid))
                 case actions.CreateRevision(name=name, number=number, template=template, replicas=replicas):
-                    yield Write("revision", (name, template.module.version, number, replicas))
+                    yield Write("revision", (name, template_of(template.module), number, replicas))
                 case actions.AdjustRevision(name=name, number=number, replicas=replicas):
                     version = next(item[1] for item in state.revisions if item[0] == name)
                     yield Write("revision", (name, version, number, replicas))
@@ -322,7 +323,7 @@ class SmallWorld:
 
     def updated(self, state: State) -> int:
         """Slots that have a live Module of the newest version."""
-        here = {m.base for m in state.modules if m.source.version == state.version and not m.terminating}
+        here = {m.base for m in state.modules if template_of(m.source) == state.version and not m.terminating}
         return sum(not state.jvms[base].is_gone for base in here)
 
     def is_goal(self, state: State) -> bool:
@@ -332,7 +333,7 @@ class SmallWorld:
             release is not None
             and release.progress is Progress.COMPLETED
             and sum(len(jvm.running) for jvm in state.jvms) == len(state.modules) == self.setting.replicas
-            and all(module.is_available and module.source.version == state.version for module in state.modules)
+            and all(module.is_available and template_of(module.source) == state.version for module in state.modules)
             and all(biz is BizState.ACTIVE for jvm in state.jvms for _, biz in jvm.running)
             and self.serving(state) == self.setting.replicas
             and (self.setting.drain_s is None or self._leads_to_all(state))

@@ -20,7 +20,7 @@ from moduledeploy.api.status import ReleaseKind
 from moduledeploy.rollout.converge import Decision, Install, Uninstall
 from moduledeploy.rollout.gate import token
 from moduledeploy.rollout.slots import FOREVER
-from tests.rollout.small_state import Jvm, Setting, State, with_jvm
+from tests.rollout.small_state import Jvm, Setting, State, template_of, with_jvm
 from tests.rollout.small_world import SmallWorld
 
 INSTALL, UNINSTALL, SCALE = "install_then_uninstall", "uninstall_then_install", "scaleup_then_scaledown"
@@ -154,7 +154,7 @@ class Explorer:
         old, new, setting = seen.release, after.release, self.world.setting
         if new is None or new is before.release:
             return after
-        done = sum(m.is_available and m.source.version == seen.version for m in seen.modules)
+        done = sum(m.is_available and template_of(m.source) == seen.version for m in seen.modules)
         done_at = None
         if old is not None and old.revision == new.revision and done >= min(old.opened, setting.replicas):
             done_at = before.ghost.done_at if before.ghost.done_at is not None else after.now
@@ -250,12 +250,14 @@ SHORT = [
     (Setting(bases=2, replicas=2, batches=2, policy=UNINSTALL, drain_s=10), 1, 0),
     (Setting(bases=3, replicas=2, batches=2, policy=INSTALL, drain_s=0), 1, 0),
     (Setting(bases=3, replicas=2, batches=2, policy=INSTALL, drain_s=10), 1, 1),
+    (Setting(bases=2, replicas=2, batches=2, policy=INSTALL, rebuilt=True), 1, 0),
 ]
 LONG = [
     (Setting(bases=2, replicas=2, batches=2, policy=INSTALL, gray_s=10), 1, 1),
     *((Setting(bases=3, replicas=3, batches=b, policy=INSTALL), 1, 0) for b in (1, 2)),
     *((Setting(bases=3, replicas=3, batches=b, policy=UNINSTALL), 1, 1) for b in (1, 2, 3)),
     (Setting(bases=3, replicas=3, batches=3, policy=INSTALL), 2, 0),
+    (Setting(bases=3, replicas=2, batches=2, policy=INSTALL, rebuilt=True), 1, 1),
     *((Setting(bases=3, replicas=2, batches=b, policy=SCALE), 1, 1) for b in (1, 2)),
     (Setting(bases=3, replicas=1, batches=1, policy=SCALE, full=1), 2, 1),
     (Setting(bases=3, replicas=2, batches=2, policy=UNINSTALL, drain_s=10), 1, 1),
