@@ -62,10 +62,10 @@ async def _follow(connection: Connection, name: str, *, everything: bool) -> int
         with Screen(console=out, auto_refresh=False, vertical_overflow="ellipsis") as screen:
             while True:
                 try:
-                    lines = rollout_tree(look(), width=out.width, everything=everything, foot_first=out.is_terminal)
+                    lines = rollout_tree(look(), width=out.width, everything=everything, foot_first=out.is_live)
                 except CliError as error:
                     raise CliError(f"{name} is gone", Exit.NOT_FOUND) from error
-                if out.is_terminal:
+                if out.is_live:
                     trouble = [f"(not up to date: {live.trouble})"] if live.trouble else []
                     screen.update(Group(*lines, *trouble), refresh=True)
                 elif (text := "\n".join(steady(line.plain) for line in lines)) != shown:

@@ -96,7 +96,7 @@ async def _follow(connection: Connection, namespace: str | None, range_: Range) 
         with Screen(console=out, auto_refresh=False, vertical_overflow="ellipsis") as screen:
             while True:
                 rows = _rows(live.cluster.stores.deployments.values())
-                if out.is_terminal:
+                if out.is_live:
                     lines = _table(rows, out.width, with_namespace=range_.all_namespaces)
                     screen.update(Group(*lines if rows else ["no ModuleDeployments"]), refresh=True)
                 else:

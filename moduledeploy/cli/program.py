@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -63,6 +65,7 @@ def program(ctx: click.Context, /, **given: str | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name and return its exit status."""
     collect_rarely()
+    _open_output()
     try:
         return int(program.main(arguments, prog_name=_called(), complete_var=_COMPLETE, standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -90,6 +93,14 @@ def completion_script(shell: str) -> str:
     """What a shell is to run so that it completes this program."""
     script: Any = get_completion_class(shell)
     return str(script(program, {}, NAME, _COMPLETE).source())
+
+
+def _open_output() -> None:
+    """Write UTF-8 whatever the locale says, as kubectl does; where standard output is closed, write to nowhere."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # as long as the process
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
 
 
 def _called() -> str:

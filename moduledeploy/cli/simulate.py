@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from moduledeploy.api.names import DEPLOYMENT_LABEL
 from moduledeploy.cli.access.connection import run
 from moduledeploy.cli.access.console import emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
@@ -37,6 +38,7 @@ def simulate(access: Access, change: Change, *, name: str, snapshot: str | None,
         stores, namespace = await read_cluster(access, snapshot)
         deployment = _scaled(stores, namespace, name, change.scale)
         found = forecast(altered(stores, namespace, lost=change.lost, cap=change.cap), deployment, time.time())
+        found = attrs.evolve(found, others=_others(stores, namespace, name, change.lost))
         if output == "text":
             say(forecast_text(found))
         else:
@@ -44,6 +46,16 @@ def simulate(access: Access, change: Change, *, name: str, snapshot: str | None,
         return Exit.REACHED if found.completes else Exit.FAILED
 
     return run(show)
+
+
+def _others(stores: Stores, namespace: str, name: str, lost: tuple[str, ...]) -> tuple[str, ...]:
+    """ModuleDeployments that lose a replica with the same bases."""
+    found = {
+        module.metadata.label(DEPLOYMENT_LABEL)
+        for module in stores.modules.values()
+        if module.metadata.namespace == namespace and module.spec.base.name in lost
+    }
+    return tuple(sorted(other for other in found if other and other != name))
 
 
 def _scaled(stores: Stores, namespace: str, name: str, scale: int | None) -> ReadDeployment:

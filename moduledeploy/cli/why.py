@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 from rich.text import Text
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from moduledeploy.api.kinds import Module
     from moduledeploy.cli.access.flags import Access
     from moduledeploy.controllers.cluster import Cluster, Stores
+
+
+SHOWN: Final = 50  # bases that are listed
 
 
 def explain(access: Access, *, name: str, snapshot: str | None, output: str) -> int:
@@ -86,6 +90,8 @@ def _of_deployment(cluster: Cluster, namespace: str, name: str) -> tuple[Explana
 
 
 def _table(verdicts: list[BaseVerdict]) -> list[Text]:
+    """Every base, or of many those that would be taken first and some of the rest."""
+    shown = verdicts if len(verdicts) <= SHOWN else sorted(verdicts, key=_turn)[:SHOWN]
     rows: list[tuple[str | Text, ...]] = [
         (
             verdict.base,
@@ -94,9 +100,15 @@ def _table(verdicts: list[BaseVerdict]) -> list[Text]:
             str(verdict.rank) if verdict.rank is not None else "",
             verdict.reason or "takes it",
         )
-        for verdict in verdicts
+        for verdict in shown
     ]
-    return table(("BASE", *(name.upper() for name in FILTERS), "MODULES", "RANK", "REASON"), rows)
+    lines = table(("BASE", *(name.upper() for name in FILTERS), "MODULES", "RANK", "REASON"), rows)
+    left = len(verdicts) - len(shown)
+    return [*lines, Text(f"… and {left} more, which -o json and -o yaml name", style="dim")] if left else lines
+
+
+def _turn(verdict: BaseVerdict) -> float:
+    return math.inf if verdict.rank is None else verdict.rank
 
 
 def _of_module(cluster: Cluster, module: Module) -> tuple[Explanation, list[Text]]:

@@ -161,6 +161,26 @@ def test_a_lost_base_costs_a_replica_until_it_is_placed_again(call: Call, snapsh
     assert [name for name, _ in said.document["placed"]] == ["b0", "b2", "b3", "b4"]
 
 
+def test_who_else_loses_replicas_with_a_base_is_named(call: Call, snapshot: Any) -> None:
+    other = deployment("bills") | {"status": completed("bills", replicas=2)}
+    objects = snapshot(running(), other, bases(6), family(on=4), family(on=2, name="bills"))
+
+    assert call("simulate", "orders", "--lose-base", "b1", *objects, "-o", "json").document["others"] == ["bills"]
+    assert "bills will look for bases at the same time" in call("simulate", "orders", "--lose-base", "b1", *objects).out
+    assert call("simulate", "orders", "--lose-base", "b3", *objects, "-o", "json").document["others"] == []
+
+
+def test_of_many_bases_why_lists_those_that_would_be_taken_first(call: Call, snapshot: Any) -> None:
+    objects = snapshot(running(), bases(80), family(on=4))
+
+    lines = call("why", "orders", *objects).out.splitlines()
+
+    first = next(at for at, line in enumerate(lines) if line.startswith("BASE")) + 1
+    assert lines[first].startswith("b10 ")
+    assert lines[-1] == "… and 30 more, which -o json and -o yaml name"
+    assert len(call("why", "orders", *objects, "-o", "json").document["bases"]) == 80
+
+
 def test_scaling_down_is_simulated_with_the_bases_that_are_emptied(call: Call, snapshot: Any) -> None:
     said = call("simulate", "orders", "--scale", "2", *snapshot(running(), bases(4), family(on=4)), "-o", "json")
 

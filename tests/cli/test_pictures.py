@@ -10,6 +10,7 @@ from rich.color_triplet import ColorTriplet
 from rich.text import Text
 
 from moduledeploy.api.times import decode_time
+from moduledeploy.cli.access.console import Screen
 from moduledeploy.cli.pictures import words
 from moduledeploy.cli.pictures.rollout import RolloutPicture, rollout_picture
 from moduledeploy.cli.pictures.table import hanging, table
@@ -50,6 +51,11 @@ def test_a_long_line_goes_on_below_its_value() -> None:
     lines = hanging(Text("Status:  one two three four"), 17, indent=9)
 
     assert [line.plain for line in lines] == ["Status:  one two", "         three", "         four"]
+
+
+@pytest.mark.parametrize(("term", "is_live"), [("xterm", True), ("dumb", False)])
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(term: str, is_live: bool) -> None:
+    assert Screen(force_terminal=True, _environ={"TERM": term}).is_live is is_live
 
 
 def test_no_text_of_an_object_makes_a_second_line() -> None:

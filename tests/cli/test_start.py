@@ -252,6 +252,23 @@ def test_whatever_a_server_refuses_is_one_line_with_what_to_do(
     assert told in said.err
 
 
+@pytest.mark.parametrize(
+    ("where", "status", "told"),
+    [(">/dev/full", 1, "moduledeploy: standard output: No space left on device\n"), (">&-", 1, ""), ("| cat", 0, "")],
+)
+def test_output_that_cannot_be_written_ends_without_a_traceback(where: str, status: int, told: str) -> None:
+    plan = f"plan -f {MANIFESTS / 'samples' / 'orders-v1.yaml'} --snapshot /dev/null"
+    command = f"{sys.executable} -m moduledeploy {plan} {where}"
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (status, told)
+    assert ("✖" in done.stdout) is (where == "| cat")
+
+
 def test_completion_is_silent_without_a_cluster(complete: Complete, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(KUBECONFIG.format(user="{}"))

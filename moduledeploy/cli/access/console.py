@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.segment import Segment
 
-from moduledeploy.cli.access.exits import Unread
+from moduledeploy.cli.access.exits import CliError, Unread
 from moduledeploy.cli.pictures import documents
 from moduledeploy.cli.pictures.table import one_line
 from moduledeploy.runtime.text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rich.console import ConsoleOptions, RenderableType
     from rich.text import Text
@@ -33,24 +34,45 @@ class Screen(Console):
             yield segment if text == segment.text else Segment(text, segment.style)
 
     def on_broken_pipe(self) -> None:
-        """Write what is left to nowhere, so that the interpreter's end is quiet too. Raises Unread."""
+        """End quietly. Raises Unread."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_to_nowhere()
         raise Unread
 
+    @property
+    def is_live(self) -> bool:
+        """A picture can be drawn over the last one."""
+        return self.is_terminal and not self.is_dumb_terminal
 
-def console() -> Console:
+
+def _write_to_nowhere() -> None:
+    """Let what is left in the buffers go, so that the interpreter's end is quiet too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def console() -> Screen:
     """Standard output."""
     return Screen(highlight=False, width=None if sys.stdout.isatty() else WIDE, emoji=False, markup=False)
 
 
 def say(lines: Iterable[Text | str]) -> None:
-    """Print lines; those too long for the terminal wrap."""
+    """Print lines; those too long for the terminal wrap. Raises CliError where they can't be written."""
     out = console()
-    for line in lines:
-        out.print(one_line(line), no_wrap=False, soft_wrap=True, crop=False)
+    with _written():
+        for line in lines:
+            out.print(one_line(line), no_wrap=False, soft_wrap=True, crop=False)
 
 
 def emit(body: dict[str, Any], form: str) -> None:
-    """Print a document."""
-    console().out(documents.text(body, form), highlight=False)
+    """Print a document. Raises CliError where it can't be written."""
+    with _written():
+        console().out(documents.text(body, form), highlight=False)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        _write_to_nowhere()
+        raise CliError(f"standard output: {error.strerror}") from error

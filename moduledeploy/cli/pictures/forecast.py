@@ -75,7 +75,8 @@ class Forecast:
     """The whole rollout.
 
     completes: it reaches its end; `stuck` says why not. lowest_available and floor: the fewest available replicas at any time
-    and what the budget asks for. seconds: the least that it takes, without people.
+    and what the budget asks for. seconds: the least that it takes, without people. others: ModuleDeployments that lose
+    replicas with the same bases; they look for bases at the same time, so that those which are taken may differ.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Forecast:
     steps: tuple[Step, ...]
     available: int
     placed: tuple[tuple[str, str], ...]
+    others: tuple[str, ...] = ()
 
 
 @attrs.define(kw_only=True)

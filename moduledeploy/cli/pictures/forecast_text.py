@@ -85,6 +85,9 @@ def _sum(forecast: Forecast) -> Iterator[Text]:
         yield Text.assemble(("✖ It doesn't complete", BAD), f": {forecast.stuck}")
     if forecast.unplaced and forecast.completes:
         yield Text(f"  {forecast.unplaced}", style=WAITS)
+    if forecast.others:
+        there = f"  {', '.join(forecast.others)} will look for bases at the same time, so that others may be taken."
+        yield Text(there, style=WAITS)
     yield Text(
         f"  Availability: never below {forecast.lowest_available}, at the end {forecast.available} of {forecast.desired};"
         f" the floor is {forecast.floor} (at most {forecast.max_unavailable} unavailable)."
