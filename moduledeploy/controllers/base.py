@@ -40,6 +40,7 @@ from moduledeploy.rollout.converge import (
     Uninstall,
     Wanted,
     converge,
+    installing_status,
 )
 from moduledeploy.runtime.backoff import Backoff
 from moduledeploy.runtime.text import one_line
@@ -316,15 +317,8 @@ class BaseController:
 
     async def _tell_long(self, key: BaseKey, module: Wanted) -> None:
         """Say that an install takes long; that this can't be written is no reason to drop the install."""
-        status = attrs.evolve(
-            module.status,
-            status=ModuleStatusWord.UPGRADING,
-            reason="Installing",
-            message="",
-            lastTransitionTime=self._moment(),
-        )
         try:
-            await self._write_status(key, module, status)
+            await self._write_status(key, module, installing_status(module.status, round(self.clock.wall(), 6)))
         except KubeError as error:
             _log.warning("status not written", module=module.name, error=str(error))
 

@@ -42,8 +42,7 @@ async def test_an_install_without_an_answer_and_without_effect_has_failed_and_is
 
 async def test_a_jar_of_a_module_that_the_base_has_already_is_told_as_a_mismatch_and_seldom_tried() -> None:
     world = World()
-    world.add_bases(1)
-    [address] = world.arklet.running or ["10.0.0.1:1238"]
+    [address] = world.add_bases(1)
     world.arklet.running[address] = {("other", "1"): BizState.ACTIVATED}
     world.arklet.loads["file:///modules/orders-1.jar"] = ("other", "1")
     world.deploy("1")
@@ -55,6 +54,23 @@ async def test_a_jar_of_a_module_that_the_base_has_already_is_told_as_a_mismatch
     assert "other:1" in status(world)["message"]
     assert sum(call[0] == "install" for call in world.arklet.calls) == 1
     assert world.arklet.running[address] == {("other", "1"): BizState.ACTIVATED}
+
+
+async def test_an_install_that_another_process_began_is_told_while_it_goes_on() -> None:
+    world = World()
+    [address] = world.add_bases(1)
+    here = world.arklet.running[address] = {("orders", "1"): BizState.RESOLVED}
+    world.deploy("1")
+    world.start()
+    await world.run_for(20)
+    meanwhile = status(world)
+
+    here["orders", "1"] = BizState.ACTIVATED
+    await world.rest()
+
+    assert (meanwhile["status"], meanwhile["reason"]) == ("Upgrading", "Installing")
+    assert (status(world)["status"], world.progress()) == ("Available", "Completed")
+    assert [call for call in world.arklet.calls if call[0] == "install"] == []
 
 
 async def test_an_install_of_what_the_base_holds_and_does_not_list_is_tried_ever_more_rarely() -> None:
