@@ -36,7 +36,7 @@ VARIABLES: Final = {"$__rate_interval": "20s", "$namespace": ".*", "$moduledeplo
 POINTS: Final = 300
 CELL: Final = (0.7, 0.4)  # inches of a column and a row of the grid
 HEAD: Final = 1.4  # rows for the board's title
-GAP: Final = 0.05  # inches between a card and the next, half of it on either side
+GAP: Final = 0.05  # inches between a card's ground and the edge of its place
 DPI: Final = 75
 COLORS: Final = (
     "#3274d9",
@@ -101,14 +101,13 @@ def readable(value: float, unit: str) -> str:
         return "–"
     match unit:
         case "s":
-            return (
-                f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s" if value < 120 else f"{value / 60:.3g} min"
-            )
+            size, word = (0.001, "ms") if value < 1 else (1, "s") if value < 120 else (60, "min")
+            return f"{value / size:.3g} {word}"
         case "bytes":
             power = min(int(math.log2(value) / 10), 3) if value >= 1 else 0
             return f"{value / 1024**power:.3g} {('B', 'KiB', 'MiB', 'GiB')[power]}"
         case "percentunit":
-            return f"{value:.3g}" if value == 0 else f"{value:.0%}"
+            return f"{value:.0%}"
         case "reqps" | "ops":
             return f"{value:.3g}/s"
         case _:
