@@ -122,8 +122,7 @@ class Handlers:
         resource, part = request.resource, request.target.subresource
         if resource.verbs == ("create",):
             decoded, _ = self.writes.decode(resource, body, options)
-            if resource.namespaced:
-                decoded["metadata"].setdefault("namespace", request.target.namespace)
+            self.writes.match_namespace(resource, request.target.namespace, decoded["metadata"])
             return Answer(body=reviews.answer(resource, decoded, request.user, self.authorizer, self.tokens), code=201)
         match part:
             case "eviction":

@@ -23,7 +23,7 @@ def answer(resource: Resource, obj: Object, user: User, authorizer: Authorizer, 
         case "TokenReview":
             obj["status"] = _token_status(obj["spec"], tokens)
         case "SelfSubjectReview":
-            obj["metadata"]["creationTimestamp"] = timestamp(tokens.now())
+            obj["metadata"] = {"creationTimestamp": timestamp(tokens.now())}
             obj["status"] = {"userInfo": user.info()}
         case "SelfSubjectRulesReview":
             obj["status"], obj["spec"] = _rules(obj["spec"], user, authorizer), {}

@@ -80,6 +80,7 @@ def _write(
     live, managed = to_scale(record.obj, resource.scale), _managed(writes, resource, record.obj)
     wanted = change(copy_object(live))
     check_name(wanted["metadata"].get("name"), key[1])
+    writes.match_namespace(resource, key[0], wanted["metadata"])
     if managed.fields:  # where nobody is noted nobody comes to be
         new = {**live, "spec": {name: count for name, count in wanted["spec"].items() if count}}
         writes.managers.note(managed, TYPES.structs["Scale"], live, new, attrs.evolve(options, subresource="scale"))

@@ -18,6 +18,7 @@ from moduledeploy.devcluster.errors import (
     FieldError,
 )
 from moduledeploy.devcluster.formats import FORMATS
+from moduledeploy.devcluster.names import label_1035_problem
 
 if TYPE_CHECKING:
     from moduledeploy.devcluster.schema import Node
@@ -61,6 +62,7 @@ def validate(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Field
         problems += _list_problems(node, value, path, old)
     elif isinstance(value, dict):
         problems += _object_problems(node, value, path, old)
+        problems += _embedded_problems(value, path) if node.embedded else []
     return problems + _composed_problems(node, value, path)
 
 
@@ -181,6 +183,17 @@ def _object_problems(node: Node, value: Object, path: str, old: Any) -> list[Fie
         child = node.properties.get(name) or node.additional
         if child is not None:
             problems += validate(child, item, joined(path, name), before.get(name, ABSENT))
+    return problems
+
+
+def _embedded_problems(value: Object, path: str) -> list[FieldError]:
+    """What keeps a value from being an object of some kind."""
+    kind, version = value.get("kind"), value.get("apiVersion")
+    problems = [FieldError(REQUIRED, f"{path}.{name}") for name in ("apiVersion", "kind") if not value.get(name)]
+    if isinstance(kind, str) and kind and (problem := label_1035_problem(kind.lower())):
+        problems.append(FieldError(INVALID, f"{path}.kind", kind, problem))
+    if isinstance(version, str) and version.count("/") > 1:
+        problems.append(FieldError(INVALID, f"{path}.apiVersion", version, "must be a group and a version"))
     return problems
 
 

@@ -106,7 +106,7 @@ class Writes:
         meta = obj["metadata"]
         if posted:
             objectmeta.wipe(meta)
-        self._match_namespace(resource, namespace, meta)
+        self.match_namespace(resource, namespace, meta)
         managed = self._creator(resource, obj, options)
         said = resource.strategy.warnings(obj, None)
         with warned(warnings):
@@ -164,7 +164,7 @@ class Writes:
         _match_version(resource, body)
         obj, warnings = self.decode(resource, body, options)
         meta = obj["metadata"]
-        self._match_namespace(resource, key[0], meta)
+        self.match_namespace(resource, key[0], meta)
         objectmeta.check_name(meta.get("name"), key[1])
         record = self.store.get(resource.table, key)
         if record is None:
@@ -203,7 +203,7 @@ class Writes:
             # What can't be decoded after a patch is the patch's fault: no 400, but an Invalid without an object.
             raise invalid("", "", "", [FieldError(INVALID, "patch", patched, error.message)]) from error
         objectmeta.check_name(obj["metadata"].get("name"), key[1])
-        self._match_namespace(resource, key[0], obj["metadata"])
+        self.match_namespace(resource, key[0], obj["metadata"])
         said = resource.strategy.warnings(obj, record.obj)
         with warned(warnings):
             return attrs.evolve(self._update(resource, record, obj, options), warnings=(*warnings, *said))
@@ -274,7 +274,8 @@ class Writes:
         """Delete one object; see `deletion.delete`."""
         return deletion.delete(self, resource, key, options)
 
-    def _match_namespace(self, resource: Resource, namespace: str, meta: Object) -> None:
+    def match_namespace(self, resource: Resource, namespace: str, meta: Object) -> None:
+        """Put an object into the namespace of its path; raises ApiError 400 where it says it is in another."""
         if not resource.namespaced:
             return
         if meta.get("namespace") and meta["namespace"] != namespace:

@@ -38,6 +38,9 @@ CASES = (
     "21-apply",
     "22-errors",
     "26-lists",
+    "45-paths-and-methods",
+    "46-parameters",
+    "48-mismatches-and-reviews",
 )
 KUBECTL = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
 DEPENDS_ON_THE_STORE = re.compile("initial|resource is gone")
