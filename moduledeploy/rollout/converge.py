@@ -229,9 +229,17 @@ def _converge_name(base: BaseView, name: str, listed: Iterable[Biz], now: float)
     """One module name: its versions wanted against its versions listed."""
     there = {biz.version: biz for biz in listed if biz.name == name}
     modules = sorted((module for module in base.modules if module.source.name == name), key=lambda module: module.order)
+    oldest = {module.source.version: module for module in reversed(modules)}
     live = [module for module in modules if not module.is_terminating]
-    going = [module for module in modules if module.is_terminating]
-    released = tuple(module for module in going if module.has_finalizer and module.source.version not in there)
+    # One that goes while an older one of its version stays was never installed: what is listed stands for the older.
+    going = [module for module in modules if module.is_terminating and oldest[module.source.version].is_terminating]
+    released = tuple(
+        module
+        for module in modules
+        if module.is_terminating
+        and module.has_finalizer
+        and (module.source.version not in there or not oldest[module.source.version].is_terminating)
+    )
     reports = tuple(_reports(base, live, going, there, now))
     starting = any(biz.state is BizState.STARTING for biz in there.values())
     route = base.routes.get(name, NO_ROUTE)

@@ -263,18 +263,16 @@ def test_what_a_base_lists_stands_for_the_older_of_two_modules_of_one_version() 
     rebuilt = attrs.evolve(jar, url="file:///modules/orders-1.jar?rebuilt")
     new = Mod(name="new", uid="m2", created=2.0, source=rebuilt, uninstall_first=True, **facts)
 
-    decision = converge(
-        BaseView(
-            is_gone=False,
-            is_reachable=True,
-            container_id="c1",
-            modules=(old.wanted(), new.wanted()),
-            listed=(Biz(NAME, "1", BizState.ACTIVE),),
-        ),
-        3.0,
-    )
+    def decide() -> Decision:
+        modules = (old.wanted(), new.wanted())
+        listed = (Biz(NAME, "1", BizState.ACTIVE),)
+        return converge(
+            BaseView(is_gone=False, is_reachable=True, container_id="c1", modules=modules, listed=listed), 3.0
+        )
 
-    assert decision == Decision()  # the new one is made before the old one is asked to go
+    assert decide() == Decision()  # the new one is made before the old one is asked to go
+    new.terminating = True
+    assert decide() == Decision(released=(new.wanted(),))  # somebody changed his mind: it was never installed
 
 
 def test_deletion_uninstalls_everything_and_lets_the_object_go():
