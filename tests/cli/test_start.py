@@ -163,7 +163,8 @@ def test_every_command_has_help_with_an_example(call: Call, command: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "words", [["status", "x", "--until", "tomorrow"], ["confirm", "x"], ["set", "x", "colour=red"]]
+    "words",
+    [["status", "x", "--until", "tomorrow"], ["confirm", "x"], ["set", "x", "colour=red"], ["set", "x", "url="]],
 )
 def test_what_is_not_understood_is_2(call: Call, words: list[str]) -> None:
     assert call(*words).status == 2

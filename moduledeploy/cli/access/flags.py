@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 KINDS: Final = ("mddeploy", "moduledeployment", "moduledeployments")
 FIELDS: Final = ("version", "url", "md5", "type")
+NEEDED: Final = ("version", "url")
 
 
 class Access(NamedTuple):
@@ -129,4 +130,6 @@ def assignment(text: str) -> tuple[str, str]:
     field, equals, value = text.partition("=")
     if not equals or field not in FIELDS:
         raise click.BadParameter(f"{text!r} is no FIELD=VALUE with one of the fields {', '.join(FIELDS)}")
+    if not value and field in NEEDED:
+        raise click.BadParameter(f"a module needs a {field}")
     return field, value
