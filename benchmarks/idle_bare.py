@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from benchmarks.objects import address
+from moduledeploy.arklet import open_session
 from moduledeploy.controllers.audit import CALLS_PER_S
 
 WATCHED = (
@@ -54,13 +55,11 @@ async def renew(session: aiohttp.ClientSession) -> None:
 
 async def audit(pods: int, port: int) -> None:
     """Ask one base after the other, each on a connection of its own."""
-    for number in itertools.cycle(range(pods)):
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(f"http://{address(number)}:{port}/bare", data=b"{}") as answer,
-        ):
-            await answer.read()
-        await asyncio.sleep(1 / CALLS_PER_S)
+    async with open_session() as session:
+        for number in itertools.cycle(range(pods)):
+            async with session.post(f"http://{address(number)}:{port}/bare", data=b"{}") as answer:
+                await answer.read()
+            await asyncio.sleep(1 / CALLS_PER_S)
 
 
 async def main(url: str, pods: int) -> None:

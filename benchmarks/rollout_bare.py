@@ -24,6 +24,7 @@ from moduledeploy.api.names import FINALIZER, module_object_name
 from moduledeploy.api.spec import DeploymentSpec, Template
 from moduledeploy.app.caches import INFORMED
 from moduledeploy.app.process import BASE_WORKERS
+from moduledeploy.arklet import open_session
 from moduledeploy.controllers.execute import MOST_AT_ONCE
 from moduledeploy.kube.resources import JSON_PATCH, MERGE_PATCH
 
@@ -239,7 +240,7 @@ class BareLoop:
     async def _call(self, base: Base, command: str, body: dict[str, str]) -> None:
         self.sent.calls += 1
         url = f"http://{base.ip}:1238/{command}"
-        async with self.arklet.post(url, data=msgspec.json.encode(body), headers={"Content-Type": JSON}) as response:
+        async with self.arklet.post(url, data=msgspec.json.encode(body)) as response:
             answer = msgspec.json.decode(await response.read())
         if answer["code"] != "SUCCESS":
             raise RuntimeError(f"{command} on {base.name}: {answer}")
@@ -267,10 +268,9 @@ async def open_bare_loop(url: str, bases: list[Base]) -> AsyncIterator[BareLoop]
     connector = aiohttp.TCPConnector(limit=REQUESTS)
     limits = aiohttp.ClientTimeout(total=None, sock_connect=5.0)
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    arklet_connector = aiohttp.TCPConnector(limit=0, force_close=True)
     async with (
         aiohttp.ClientSession(url, connector=connector, timeout=limits, headers=headers) as session,
-        aiohttp.ClientSession(connector=arklet_connector, timeout=limits) as arklet,
+        open_session() as arklet,
         aiohttp.ClientSession(url, timeout=limits, headers=headers, read_bufsize=2**18) as watching,
     ):
         body = {
