@@ -269,7 +269,7 @@ class BaseController:
         session.listed = None
         try:
             async with anyio.create_task_group() as group:
-                # A task that is made and cancelled for each install would cost an eighth of a call.
+                # A task that is made and cancelled for each install would cost a quarter of a call.
                 timer = self.clock.call_later(LONG_S, lambda: group.start_soon(self._tell_long, key, module))
                 try:
                     outcome = await self.arklet.install(address, source.name, source.version, source.url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 
 from moduledeploy.arklet.outcomes import Outcome
-from moduledeploy.controllers.base import LONG_S
+from moduledeploy.rollout.converge import LONG_S
 from tests.controllers.memory_arklet import MemoryArklet
 from tests.controllers.world import World
 
