@@ -51,6 +51,19 @@ def test_the_controllers_own_pause_is_nothing_that_somebody_must_look_at(pause: 
     assert message_of(seen, read_status(seen), WRITTEN + 40).startswith(says)
 
 
+def test_what_somebody_wrote_after_the_controllers_pause_must_be_looked_at() -> None:
+    owned: dict[str, Any] = {"f:spec": {"f:pause": {}}}
+    wrote = [
+        {"manager": "moduledeploy", "operation": "Update", "time": T0, "fieldsV1": owned},
+        {"manager": "eve", "operation": "Update", "time": encode_time(WRITTEN + 60), "subresource": "scale"},
+    ]
+    waiting = {"annotations": {"koupleless.alipay.com/waiting": "orders-r1/1"}, "managedFields": wrote}
+    seen = read(generation=2, metadata=waiting, **completed(batches=[1, 3], currentBatch=1), message="10 of 10")
+    seen = attrs.evolve(seen, spec={**seen.spec, "pause": True})
+
+    assert message_of(seen, read_status(seen), WRITTEN + 100).startswith("nobody has observed generation 2 for 40s")
+
+
 @pytest.mark.parametrize(
     ("progress", "standing"),
     [

@@ -86,7 +86,9 @@ def _is_gate_alone(deployment: ReadDeployment, status: DeploymentStatus) -> bool
     """What the controller hasn't looked at yet is its own pause at the end of a batch."""
     release, waiting = status.release, deployment.metadata.annotation(WAITING_ANNOTATION)
     is_its_pause = (
-        status.observed_generation + 1 == deployment.metadata.generation and deployment.spec.get("pause") is True
+        status.observed_generation + 1 == deployment.metadata.generation
+        and deployment.spec.get("pause") is True
+        and deployment.spec_written_at <= deployment.gate_written_at
     )
     return is_its_pause and release is not None and waiting == token(release.revision, release.current_batch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Any, Final
 
@@ -60,9 +61,19 @@ class ReadDeployment(ModuleDeployment):
         written = [
             entry.time.timestamp()
             for entry in self.metadata.managedFields
-            if entry.time is not None and not entry.subresource and entry.manager != CONTROLLER
+            if entry.time is not None and entry.subresource != "status" and entry.manager != CONTROLLER
         ]
         return max(written, default=at(self.metadata.creationTimestamp) or 0.0)
+
+    @property
+    def gate_written_at(self) -> float:
+        """When the controller last wrote spec.pause, in seconds since the epoch; infinity where nobody kept that."""
+        written = [
+            entry.time.timestamp()
+            for entry in self.metadata.managedFields
+            if entry.time is not None and entry.manager == CONTROLLER and entry.has("spec", "pause")
+        ]
+        return max(written, default=math.inf)
 
 
 def read_status(deployment: ModuleDeployment) -> DeploymentStatus:
