@@ -70,14 +70,14 @@ class CustomStrategy:
 
     def prepare_update(self, new: Object, old: Object, subresource: str) -> None:
         if subresource == "status":
-            said = "status" in new
+            is_unsaid = "status" not in new or (new["status"] is None and old.get("status") is None)
             version = new["metadata"].get("resourceVersion")
             new.update({key: value for key, value in old.items() if key != "status"})
             new["apiVersion"] = self.api_version
             for key in [key for key in new if key not in old and key != "status"]:
                 del new[key]
             new["metadata"] = {**old["metadata"], "resourceVersion": version}
-            if not said:
+            if is_unsaid:
                 new.pop("status", None)
         elif self.has_status:
             if "status" in old:

@@ -91,6 +91,24 @@ async def test_an_object_whose_owner_never_was_is_deleted(world: World) -> None:
     assert names(world) == []
 
 
+@pytest.mark.parametrize("wrong", [{"name": "other"}, {"kind": "Secret"}])
+async def test_an_owner_of_another_name_or_kind_is_none(world: World, wrong: dict[str, str]) -> None:
+    owner = config(world, "owner")
+    config(world, "dependent", {**reference(owner), **wrong})
+    await world.settle()
+
+    assert names(world) == ["owner"]
+
+
+async def test_an_object_whose_owners_kind_is_not_served_stays(world: World) -> None:
+    owner = config(world, "owner")
+    config(world, "dependent", {**reference(owner), "apiVersion": "none.example.com/v1"})
+    world.api.delete("configmaps", "owner", namespace=NS)
+    await world.settle()
+
+    assert names(world) == ["dependent"]
+
+
 async def test_chains_are_followed_to_the_end(world: World) -> None:
     owner = config(world, "a")
     for name in ("b", "c", "d"):
