@@ -1,6 +1,6 @@
 """Admission: what is decided from the state of other objects, before validation.
 
-Follows the plugins NamespaceLifecycle and ServiceAccount.
+Follows the plugins NamespaceLifecycle, ServiceAccount and Priority.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _TOKEN_SOURCES: Final = [
         }
     },
 ]
+# The classes that a real server begins with.
+_SYSTEM_PRIORITIES: Final = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 IMMORTAL: Final = frozenset({"default", "kube-system", "kube-public"})
 
 
@@ -68,6 +70,38 @@ def admit_service_account(
         _mount_token(spec)
     if record.obj.get("imagePullSecrets") and not spec.get("imagePullSecrets"):
         spec["imagePullSecrets"] = [dict(secret) for secret in record.obj["imagePullSecrets"]]
+
+
+def admit_priority(writes: Writes, resource: Resource, obj: Object, old: Object | None, subresource: str) -> None:
+    """A new pod has the priority of its class, or of the class that is everybody's."""
+    if resource.table != "pods" or old is not None or subresource:
+        return
+    spec, name = obj["spec"], obj["metadata"].get("name", "")
+    chosen = _priority_class(writes, spec.get("priorityClassName", ""))
+    if chosen is None:
+        raise forbidden("pods", "", name, f"no PriorityClass with name {spec['priorityClassName']} was found")
+    decided = {
+        "priority": chosen["value"],
+        "preemptionPolicy": chosen.get("preemptionPolicy") or "PreemptLowerPriority",
+    }
+    for field, value in decided.items():
+        if spec.get(field) not in (None, value):
+            why = f"{field} {spec[field]} may not be given; its PriorityClass says {value}"
+            raise forbidden("pods", "", name, why)
+    if chosen.get("metadata"):
+        spec["priorityClassName"] = chosen["metadata"]["name"]
+    spec.update(decided)
+
+
+def _priority_class(writes: Writes, name: str) -> Object | None:
+    """The class of that name, or with no name what counts for all pods; None where there is no such class."""
+    if name in _SYSTEM_PRIORITIES:
+        return {"value": _SYSTEM_PRIORITIES[name]}
+    classes = [record.obj for record in writes.store.open("priorityclasses.scheduling.k8s.io").in_order()]
+    if name:
+        return next((found for found in classes if found["metadata"]["name"] == name), None)
+    common = [found for found in classes if found.get("globalDefault")]
+    return min(common, key=lambda found: found["value"], default={"value": 0})
 
 
 def _mount_token(spec: Object) -> None:

@@ -73,7 +73,10 @@ class DevCluster:
             register.add(resource)
         writes = Writes(
             store=Store(), register=register, now=self.now,
-            admissions=[admission.admit_namespace, admission.admit_service_account, admit_instance, services.assign_addresses],
+            admissions=[
+                admission.admit_namespace, admission.admit_service_account, admission.admit_priority, admit_instance,
+                services.assign_addresses,
+            ],
         )  # fmt: skip
         Definitions(writes)
         self.api = LocalApi(writes.store, writes)
