@@ -102,10 +102,6 @@ class Pool:
             return 1, 0, uid
         return 0, seat.count, seat.key
 
-    def eligible(self) -> Iterator[str]:
-        """Every base that can take a module of a name it lacks, in no particular order."""
-        return (self._roster.at(slot).uid for slot in self._ranking.open)
-
     def eligible_for(self, module_name: str) -> list[str]:
         """Every base that can take this module, by name; those that have it are not visited."""
         slots = self._ranking.open.minus(self._roster.marks_of(module_name))

@@ -96,9 +96,6 @@ class NaivePool:
         able = [base for base in self.bases.values() if self.verdict(base, module_name) is None]
         return [base.uid for base in sorted(able, key=lambda base: (base.name, base.uid))]
 
-    def eligible(self) -> set[str]:
-        return set(self.eligible_for("no module is called so"))
-
     def explain(self, module_name: str) -> list[tuple[str, Verdict]]:
         ordered = sorted(self.bases.values(), key=lambda base: (base.name, base.uid))
         return [(base.name, self.verdict(base, module_name)) for base in ordered]
