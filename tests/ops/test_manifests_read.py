@@ -39,6 +39,12 @@ def test_it_is_refused_in_one_line(text: str, why: str, tmp_path: Path) -> None:
 
 def test_aliases_as_people_use_them_are_read(tmp_path: Path) -> None:
     file = tmp_path / "manifest.yaml"
-    file.write_text("kind: X\nlabels: &labels {team: a}\nselector: *labels\n---\nkind: YList\nitems: [{kind: Y}]\n")
+    file.write_text(
+        "kind: X\nmetadata: {}\nlabels: &labels {team: a}\nselector: *labels\n---\n"
+        "kind: YList\nitems: [{kind: Y, metadata: {}}]\n"
+    )
 
-    assert read_objects(str(file)) == [{"kind": "X", "labels": {"team": "a"}, "selector": {"team": "a"}}, {"kind": "Y"}]
+    assert read_objects(str(file)) == [
+        {"kind": "X", "metadata": {}, "labels": {"team": "a"}, "selector": {"team": "a"}},
+        {"kind": "Y", "metadata": {}},
+    ]
