@@ -84,14 +84,14 @@ def _check_place(key: Key, intent: Object) -> None:
 
 
 def _of_this_part(resource: Resource, intent: Object, subresource: str) -> Object:
-    """Without what a write of this part can't touch, so that nobody comes to manage it."""
+    """Without what a write of this part can't touch, so that nobody comes to manage it; a version stays a precondition."""
     own = copy_object(intent)
     for path in resource.strategy.reset(subresource):
         head, _, rest = path.partition(".")
         if rest:
-            own.get(head, {}).pop(rest, None)
+            (own.get(head) or {}).pop(rest, None)
         elif head == "metadata":
-            own[head] = {name: own[head][name] for name in ("resourceVersion",) if name in own[head]}
+            own[head] = {name: value for name, value in own[head].items() if name == "resourceVersion"}
         else:
             own.pop(head, None)
     return own
