@@ -100,7 +100,11 @@ SCENES: Final = (
     ("What if?", "simulate orders --scale 9"),
     ("Deploy another version, here one that can't start:", "set orders version=3.0.0-bad"),
     (None, "status orders --timeout 1m"),
-    ("Go back, or try again (`retry`), or deploy the same version once more (`restart`):", "undo orders"),
+    ("Try again, go back, or deploy the same version once more:", "retry orders"),
+    ("", "status orders --timeout 1m"),
+    (None, "undo orders"),
+    ("", "status orders --timeout 1m"),
+    (None, "restart orders"),
     ("", "status orders --timeout 1m"),
     (KEPT, "history orders"),
 )

@@ -243,23 +243,22 @@ def test_the_tree_shows_batches_bases_and_the_command_that_goes_on(rollout: Roll
     assert sum("□" in line for line in lines) == BASES
 
 
-@pytest.mark.parametrize("words", ["get {}", "get {} -w", "get {} -o json", "list -w"])
-def test_who_reads_no_further_ends_it_without_a_word(rollout: Rollout, words: str) -> None:
+def test_who_reads_no_further_ends_it_without_a_word(rollout: Rollout) -> None:
     rollout.apply()
     rollout.reaches(Exit.REACHED)
     config = f"--kubeconfig {rollout.cluster.kubeconfig}"
-    called = f"{sys.executable} -m moduledeploy {words.format(rollout.name)} {config}"
 
-    done = subprocess.run(
-        ["bash", "-c", f"({called}; echo $? >&2) | true"],
-        cwd=MANIFESTS.parent,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-
-    assert done.stderr == "141\n"
+    for words in ("get {}", "get {} -w", "get {} -o json", "list -w"):
+        called = f"{sys.executable} -m moduledeploy {words.format(rollout.name)} {config}"
+        done = subprocess.run(
+            ["bash", "-c", f"({called}; echo $? >&2) | true"],
+            cwd=MANIFESTS.parent,
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=False,
+        )
+        assert (words, done.stderr) == (words, "141\n")
 
 
 def test_the_list_has_a_row_for_it(rollout: Rollout) -> None:
