@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import attrs
 import msgspec
 import pytest
 
+from moduledeploy.api.decode import decode_deployment_spec
 from moduledeploy.api.times import decode_time, encode_time
+from moduledeploy.cli.pictures.history import history
 from moduledeploy.cli.pictures.standing import Standing, confirmations, message_of, phase_of, standing_of
 from moduledeploy.cli.pictures.words import age, steady
 from moduledeploy.cli.reading.kinds import ReadDeployment, read_status
-from tests.cli.objects import T0, completed, deployment
+from moduledeploy.cli.reading.one import One
+from moduledeploy.cli.reading.revisions import revisions_of
+from moduledeploy.cli.reading.snapshot import stores_of
+from moduledeploy.rollout.record import STARTED
+from tests.cli.objects import T0, completed, deployment, family
 
 WRITTEN = decode_time(T0)
 
@@ -103,6 +110,20 @@ def test_a_note_from_before_the_rollout_is_not_its_confirmation() -> None:
     seen = read(metadata={"annotations": annotations}, **completed(startedAt=encode_time(WRITTEN)))
 
     assert confirmations(seen, read_status(seen)) == {}
+
+
+def test_a_note_from_before_a_revisions_last_rollout_is_not_told_of_it() -> None:
+    notes = {"1": {"by": "bob", "at": WRITTEN - 5}, "2": {"by": "eve", "at": WRITTEN + 5}}
+    annotations = {"koupleless.alipay.com/confirmations": json.dumps({"orders-r1": notes})}
+    seen = read(metadata={"annotations": annotations}, **completed(number=2))
+    one = One(deployment=seen, spec=decode_deployment_spec(seen.spec), status=read_status(seen))
+    replica_set = family(on=0)[0]
+    replica_set["status"] = {"conditions": [{"type": STARTED, "status": "True", "lastTransitionTime": T0}]}
+    stores = stores_of([replica_set], "default")
+
+    [entry] = history(one, revisions_of(stores, seen))
+
+    assert [confirmed.by for confirmed in entry.confirmed] == ["eve"]
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[]", '{"orders-r1": 3}'])

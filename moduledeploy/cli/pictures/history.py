@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from moduledeploy.cli.reading.one import One
     from moduledeploy.rollout.view import Revision
 
+WHOLE_S: Final = 1.0  # managedFields have whole seconds
 _RUNNING: Final = frozenset({Progress.INIT, Progress.EXECUTING, Progress.PAUSED, Progress.GRAY_WAITING})
 
 
@@ -81,7 +82,11 @@ def _entry(one: One, revision: Revision, item: ModuleReplicaSet, said: dict[int,
         started_at=began,
         ended_at=ended,
         duration_s=None if began is None or ended is None else max(0.0, ended - began),
-        confirmed=tuple(BatchConfirmed(batch=batch, by=who.by, at=who.at) for batch, who in sorted(said.items())),
+        confirmed=tuple(
+            BatchConfirmed(batch=batch, by=who.by, at=who.at)
+            for batch, who in sorted(said.items())
+            if began is None or who.at is None or who.at >= began - WHOLE_S
+        ),
     )
 
 
