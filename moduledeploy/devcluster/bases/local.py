@@ -70,7 +70,7 @@ def schedule_at_birth(
     """
 
     def assign(_writes: Writes, resource: Resource, obj: Object, old: Object | None, _subresource: str) -> None:
-        is_new = resource.table == "pods" and old is None
+        is_new = resource.table == "pods" and old is None and obj["spec"].get("containers")  # else it is refused soon
         if is_new and not obj["spec"].get("nodeName") and plays(api, msgspec.convert(obj, Pod)):
             obj["spec"]["nodeName"] = next_node()
 
