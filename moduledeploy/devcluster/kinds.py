@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from typing import TYPE_CHECKING, Any, Final
 
-from moduledeploy.devcluster import endpoints, nodes, pods, roles, services, workloads
+from moduledeploy.devcluster import data_rules, endpoints, nodes, pods, roles, services, workloads
 from moduledeploy.devcluster.builtin import BuiltInStrategy
 from moduledeploy.devcluster.builtin_types import NOTATION
 from moduledeploy.devcluster.columns import COLUMNS
-from moduledeploy.devcluster.errors import FORBIDDEN, INVALID, REQUIRED, TOO_LONG, FieldError
+from moduledeploy.devcluster.errors import INVALID, FieldError
 from moduledeploy.devcluster.events import EVENT_FIELDS, NewEventStrategy, event_fields, event_problems
 from moduledeploy.devcluster.gotypes import Types
 from moduledeploy.devcluster.resources import Resource
@@ -22,15 +20,7 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.storage import Object
 
 TYPES: Final = Types.parse(NOTATION)
-_SECRET_KEYS: Final[dict[str, tuple[str, ...]]] = {
-    "kubernetes.io/tls": ("tls.crt", "tls.key"),
-    "kubernetes.io/basic-auth": ("username", "password"),
-    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
-}
-_MAX_DATA: Final = 1024 * 1024
-_TOO_MUCH: Final = f"may not be more than {_MAX_DATA} bytes"
 _STATUS: Final = frozenset({"status"})
-_DATA_KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _BUILT_IN_SCALE: Final = ScalePaths(spec=("spec", "replicas"), status=("status", "replicas"), selector=None)
 _POD_FIELDS: Final = frozenset(pods.pod_fields({"spec": {}}))
 
@@ -66,70 +56,6 @@ def _new_namespace(obj: Object) -> None:
 
 def _keep_finalizers(new: Object, old: Object) -> None:
     new["spec"]["finalizers"] = old["spec"].get("finalizers", [])
-
-
-def _new_secret(obj: Object) -> None:
-    obj.setdefault("type", "Opaque")
-    for key, value in (obj.pop("stringData", None) or {}).items():
-        obj.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
-
-
-def _secret_problems(obj: Object) -> list[FieldError]:
-    """Secrets of known types have what the types are for."""
-    data, needed = obj.get("data") or {}, _SECRET_KEYS.get(obj.get("type", ""), ())
-    problems = [FieldError(REQUIRED, f"data[{key}]") for key in needed if key not in data]
-    if obj.get("type") == "kubernetes.io/basic-auth" and len(problems) < len(needed):
-        problems = []  # either will do
-    if obj.get("type") == "kubernetes.io/service-account-token":
-        account = "kubernetes.io/service-account.name"
-        if not (obj["metadata"].get("annotations") or {}).get(account):
-            problems.append(FieldError(REQUIRED, f"metadata.annotations[{account}]"))
-    if _size(data, 3, 4) > _MAX_DATA:
-        problems.append(FieldError(TOO_LONG, "data", None, _TOO_MUCH))
-    return problems + _key_problems(obj)
-
-
-def _size(values: Object, kept: int = 1, of: int = 1) -> int:
-    """Bytes of a map's texts; `kept` `of` so many where they are encoded."""
-    return sum(len(value.encode()) * kept // of for value in values.values())
-
-
-def _config_map_problems(obj: Object) -> list[FieldError]:
-    total = _size(obj.get("data") or {}) + _size(obj.get("binaryData") or {}, 3, 4)
-    return _key_problems(obj) + ([FieldError(TOO_LONG, "[]", None, _TOO_MUCH)] if total > _MAX_DATA else [])
-
-
-def _key_problems(obj: Object) -> list[FieldError]:
-    both = (obj.get("data") or {}).keys() & (obj.get("binaryData") or {}).keys()
-    return [
-        FieldError(INVALID, f"data[{key}]", key, "duplicate of key present in binaryData") for key in sorted(both)
-    ] + [
-        FieldError(INVALID, f"{field}[{key}]", key, "a valid key consists of letters, digits, '-', '_' and '.'")
-        for field in ("data", "binaryData")
-        for key in obj.get(field) or {}
-        if not _DATA_KEY.fullmatch(key) or key in (".", "..")
-    ]
-
-
-def _secret_changes(new: Object, old: Object) -> list[FieldError]:
-    problems = _immutable_data(new, old)
-    if new.get("type") != old.get("type"):
-        problems.append(FieldError(INVALID, "type", new.get("type"), "field is immutable"))
-    return problems
-
-
-def _immutable_data(new: Object, old: Object) -> list[FieldError]:
-    if not old.get("immutable"):
-        return []
-    detail = "field is immutable when `immutable` is set"
-    problems = [
-        FieldError(FORBIDDEN, field, None, detail)
-        for field in ("data", "binaryData")
-        if new.get(field) != old.get(field)
-    ]
-    if not new.get("immutable"):
-        problems.append(FieldError(FORBIDDEN, "immutable", None, detail))
-    return problems
 
 
 def _lease_problems(obj: Object) -> list[FieldError]:
@@ -248,7 +174,7 @@ def _core() -> Iterator[Resource]:
         "configmaps",
         "ConfigMap",
         short_names=("cm",),
-        rules={"changes": _immutable_data, "problems": _config_map_problems},
+        rules={"changes": data_rules.immutable_data, "problems": data_rules.config_map_problems},
     )
     yield _kind(
         "",
@@ -256,9 +182,9 @@ def _core() -> Iterator[Resource]:
         "Secret",
         selectable=frozenset({"type"}),
         rules={
-            "defaults": _new_secret,
-            "changes": _secret_changes,
-            "problems": _secret_problems,
+            "defaults": data_rules.new_secret,
+            "changes": data_rules.secret_changes,
+            "problems": data_rules.secret_problems,
             "fields": _secret_fields,
         },
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -73,3 +74,15 @@ async def test_a_malformed_body_is_a_bad_request(cluster: DevCluster, method: st
         answer = await response.json()
 
     assert (response.status, answer["kind"]) in [(400, "Status"), (422, "Status")]
+
+
+@pytest.mark.parametrize(("mebibytes", "code"), [(0.9, 201), (1.5, 422), (3.1, 413)])
+async def test_a_body_is_read_up_to_three_mebibytes(cluster: DevCluster, mebibytes: float, code: int):
+    body = json.dumps({"metadata": {"name": "large"}, "data": {"a": "x" * int(mebibytes * 1024 * 1024)}}).encode()
+    async with (
+        aiohttp.ClientSession(cluster.url) as http,
+        http.post(f"{CORE}/configmaps", data=io.BytesIO(body), headers={"Content-Type": JSON}) as response,
+    ):
+        answer = await response.json()
+
+    assert (response.status, answer["kind"]) == (code, "Status" if code > 201 else "ConfigMap")
