@@ -251,13 +251,13 @@ SHORT = [
     (Setting(bases=3, replicas=2, batches=2, policy=INSTALL, drain_s=0), 1, 0),
     (Setting(bases=3, replicas=2, batches=2, policy=INSTALL, drain_s=10), 1, 1),
     (Setting(bases=2, replicas=2, batches=2, policy=INSTALL, rebuilt=True), 1, 0),
+    (Setting(bases=3, replicas=2, batches=2, policy=INSTALL, rebuilt=True), 1, 1),
 ]
 LONG = [
     (Setting(bases=2, replicas=2, batches=2, policy=INSTALL, gray_s=10), 1, 1),
     *((Setting(bases=3, replicas=3, batches=b, policy=INSTALL), 1, 0) for b in (1, 2)),
     *((Setting(bases=3, replicas=3, batches=b, policy=UNINSTALL), 1, 1) for b in (1, 2, 3)),
     (Setting(bases=3, replicas=3, batches=3, policy=INSTALL), 2, 0),
-    (Setting(bases=3, replicas=2, batches=2, policy=INSTALL, rebuilt=True), 1, 1),
     *((Setting(bases=3, replicas=2, batches=b, policy=SCALE), 1, 1) for b in (1, 2)),
     (Setting(bases=3, replicas=1, batches=1, policy=SCALE, full=1), 2, 1),
     (Setting(bases=3, replicas=2, batches=2, policy=UNINSTALL, drain_s=10), 1, 1),
