@@ -207,7 +207,8 @@ class Kubelet:
             is_ready=is_ready,
             unready_reason=reason,
         )
-        if report != base.reported:
+        # After an outage the node life cycle controller has marked pods not ready: what is reported is what is shown.
+        if report != base.reported or pod.status.is_ready != is_ready:
             await self.cluster.report(pod, running_status(pod, report, now=timestamp(self.clock.wall())))
             base.reported = report
         if base.switches.evict:

@@ -89,6 +89,11 @@ class PodStatus:
     conditions: list[dict[str, Any]] = attrs.field(factory=list)
     containerStatuses: list[dict[str, Any]] = attrs.field(factory=list)
 
+    @property
+    def is_ready(self) -> bool:
+        """What is shown, whoever wrote it."""
+        return _is_ready(self.conditions)
+
 
 @attrs.frozen(kw_only=True)
 class Pod:
@@ -127,10 +132,23 @@ class Pod:
 
 
 @attrs.frozen(kw_only=True)
+class NodeStatus:
+    """The part of a node's status that is looked at again."""
+
+    conditions: list[dict[str, Any]] = attrs.field(factory=list)
+
+    @property
+    def is_ready(self) -> bool:
+        """What is shown, whoever wrote it."""
+        return _is_ready(self.conditions)
+
+
+@attrs.frozen(kw_only=True)
 class Node:
     """A node as last seen."""
 
     metadata: Metadata
+    status: NodeStatus = NodeStatus()
 
     @property
     def is_lost(self) -> bool:
@@ -141,3 +159,7 @@ class Node:
     def is_simulated(self) -> bool:
         """Whether it was made for simulated bases."""
         return self.metadata.labels.get("type") == "simulated"
+
+
+def _is_ready(conditions: list[dict[str, Any]]) -> bool:
+    return any(condition.get("type") == "Ready" and condition.get("status") == "True" for condition in conditions)

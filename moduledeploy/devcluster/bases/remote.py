@@ -63,7 +63,6 @@ class RemoteCluster:
         self._selector: Final = selector
         self._names: Final = node_names(nodes)
         self._turns: Final[Iterator[str]] = itertools.cycle(self._names)
-        self._told: Final[dict[str, bool]] = {}
         self._renew_at: Final[dict[str, float]] = {}
         self._nodes_changed: Final = asyncio.Event()
         self._pods: Final[Informer[Pod]] = Informer(
@@ -161,7 +160,7 @@ class RemoteCluster:
                 if not node.is_simulated:
                     continue
                 try:
-                    if self._told.get(node.metadata.name) is not node.is_lost:
+                    if node.status.is_ready is node.is_lost:
                         await self._report_node(node.metadata.name, is_lost=node.is_lost)
                     if not node.is_lost and self._clock.monotonic() >= self._renew_at.get(node.metadata.name, 0.0):
                         await self._renew(node)
@@ -173,7 +172,6 @@ class RemoteCluster:
     async def _report_node(self, name: str, *, is_lost: bool) -> None:
         status = node_status(is_lost=is_lost, now=timestamp(self._clock.wall()))
         await self._merge(NODES.path(None, name, "status"), {"status": status})
-        self._told[name] = is_lost
 
     async def _renew(self, node: Node) -> None:
         name = node.metadata.name
@@ -193,6 +191,6 @@ class RemoteCluster:
 
 
 def _concern(pod: Pod) -> tuple[object, ...]:
-    """What a kubelet acts upon; labels and what it reports itself are no concern of its."""
+    """What a kubelet acts upon; labels, and what it alone reports, are no concern of its."""
     meta = pod.metadata
-    return meta.uid, meta.annotations, meta.deletionTimestamp, pod.spec.nodeName, pod.has_ended
+    return meta.uid, meta.annotations, meta.deletionTimestamp, pod.spec.nodeName, pod.has_ended, pod.status.is_ready

@@ -84,6 +84,27 @@ async def test_a_lost_node_is_told_and_its_pods_with_it(cluster: DevCluster, tmp
         await eventually(lambda: cluster.api.get("deployments.apps", "base", "shop")["status"]["readyReplicas"] == 2)
 
 
+def ready(obj: dict[str, Any]) -> str:
+    return str(next(condition["status"] for condition in obj["status"]["conditions"] if condition["type"] == "Ready"))
+
+
+async def test_what_was_marked_while_no_heartbeat_came_is_put_right(cluster: DevCluster, tmp_path: Path) -> None:
+    """As the node life cycle controller does after an outage of the API server."""
+    cluster.api.create("deployments.apps", deployment(3))
+    async with devbases(cluster.write_kubeconfig(tmp_path / "kubeconfig")):
+        await until_ready(cluster, 3)
+        pod = pods(cluster)[0]["metadata"]["name"]
+        for resource, name, namespace, status in (
+            ("nodes", "simulated-1", "", "Unknown"),
+            ("pods", pod, "shop", "False"),
+        ):
+            marked = {"conditions": [{"type": "Ready", "status": status, "reason": "NodeStatusUnknown"}]}
+            cluster.api.patch(resource, name, {"status": marked}, namespace=namespace, subresource="status")
+
+        await eventually(lambda: ready(cluster.api.get("pods", pod, "shop")) == "True")
+        await eventually(lambda: ready(cluster.api.get("nodes", "simulated-1")) == "True")
+
+
 async def test_with_a_selector_any_pod_it_selects_is_played(cluster: DevCluster, tmp_path: Path) -> None:
     spec = {"containers": [{"name": "c", "image": "i"}], "nodeName": "elsewhere"}
     for name, labels in (("chosen", {"play": "yes"}), ("other", {})):
