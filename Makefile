@@ -24,7 +24,7 @@ demo: install ## the main job, live, on the embedded cluster
 	$(BIN)/moduledeploy demo
 
 test: install lint ## everything that must hold before a change lands
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # The engine's proof at full length; `make test` runs the same modules with fewer states, runs and seeds.
 verify: export MODULEDEPLOY_WORLDS = all
