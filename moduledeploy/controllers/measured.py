@@ -46,6 +46,10 @@ class MeasuredPool:
         """As `Pool.eligible_for`."""
         return self.pool.eligible_for(module_name)
 
+    def lacking(self, module_name: str, own: int) -> str:
+        """As `Pool.lacking`."""
+        return self.pool.lacking(module_name, own)
+
     def assume(self, uid: str, module_name: str, holder: str) -> None:
         """As `Pool.assume`."""
         self.pool.assume(uid, module_name, holder)

@@ -8,8 +8,8 @@ from typing import TypeAlias
 import attrs
 
 from moduledeploy.api.spec import SchedulingPolicy
-from moduledeploy.placement.bases import Base
-from moduledeploy.placement.decision import Placement, Reason, Refusal
+from moduledeploy.placement.bases import Base, Obstacle
+from moduledeploy.placement.decision import Placement, Reason, Refusal, unavailable
 from moduledeploy.placement.journal import Journal
 from moduledeploy.placement.ranking import Ranking
 from moduledeploy.placement.roster import Roster
@@ -117,6 +117,19 @@ class Pool:
     def obstacles(self, module_name: str) -> Mapping[Reason, int]:
         """How many bases can't take the module, by why; those that can count as EXCLUDED. No base is visited."""
         return self._roster.reasons(module_name, self._ranking.open)
+
+    def lacking(self, module_name: str, own: int) -> str:
+        """Why the module isn't on every base though nothing more is to come, in one sentence; empty where nothing lasts.
+
+        `own` is how many bases hold it for the family that asks, further holders are others'. Bases that aren't Ready may
+        yet become so.
+        """
+        reasons = self.obstacles(module_name)
+        lasting: dict[Reason, int] = {
+            reason: reasons.get(reason, 0) for reason in (Refusal.AT_CAP, Obstacle.BAD_CAP_LABEL)
+        }
+        lasting[Refusal.HAS_MODULE] = max(0, len(self._roster.holders.get(module_name, ())) - own)
+        return unavailable(lasting) if any(lasting.values()) else ""
 
     def capacity(self) -> tuple[int, int | None]:
         """How many modules are on the known bases, and how many more fit; None where a base has no cap. Visits every base."""

@@ -173,14 +173,17 @@ class Moves:
             self.unplaced = placed.message
 
     def _fill_peers(self) -> None:
-        module = self.aim.target.template.module.name
-        for uid in list(self.pool.eligible_for(module)):
+        module, slots = self.aim.target.template.module.name, self.view.slots
+        eligible = list(self.pool.eligible_for(module))
+        for uid in eligible:
             revision = self.aim.target if self._room() > 0 else self.aim.fallback
             if revision is None:
                 return
             name = module_object_name(revision.name, uid)
             self.pool.assume(uid, module, name)
             self._create(revision, uid)
+        if self.aim.desired > slots.count(Mark.KEPT) + len(eligible):
+            self.unplaced = self.pool.lacking(module, len(slots) + len(eligible))
 
     def _create(
         self, revision: Revision, uid: str, *, uninstall_first: bool = False, replaces: Iterable[ModuleFacts] = ()

@@ -233,6 +233,18 @@ def test_eligible_for_gives_the_bases_that_lack_the_module() -> None:
     assert pool.eligible_for("orders") == ["uid-a", "uid-c"]
 
 
+def test_what_keeps_a_module_from_being_everywhere_is_no_base_that_has_it_or_may_yet_be_ready() -> None:
+    pool = pool_of("a", "b", "full", cap=1)
+    pool.add_module("uid-full", "stock", "stock-1")
+    pool.add_module("uid-a", "orders", "orders-1")
+    pool.add_module("uid-b", "orders", "of another family")
+    pool.set_base(Base(uid="uid-c", name="c", obstacle=Obstacle.NOT_READY))
+
+    assert pool.lacking("orders", 2) == "0/1 bases are available: 1 at max-module-count."
+    assert pool.lacking("orders", 1) == "0/2 bases are available: 1 already have the module, 1 at max-module-count."
+    assert pool_of("a").lacking("orders", 0) == ""
+
+
 def test_explain_gives_every_base_its_verdict() -> None:
     pool = pool_of("c", "b", "a", cap=1)
     pool.add_module("uid-b", "orders", "orders-1")

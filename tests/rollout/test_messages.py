@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rollout.world import World
+from tests.rollout.world import NAME, World
 
 SERVICE = {"enableModuleService": True, "port": 8080}
 
@@ -31,6 +31,22 @@ def test_no_bases_and_full_bases_say_what_helps() -> None:
     made.pool = type(made.pool)()
     made.add_bases(2, cap=0)
     assert "waiting for a base that can take more: 0/2 bases are available: 2 at max-module-count." in said(made)
+
+
+def test_a_base_that_can_take_no_peer_says_why() -> None:
+    made = world(bases=2, replicas=-1)
+    made.add_bases(1, cap=0)
+    made.add_bases(1)
+    made.pool.add_module("b03", NAME, "of another family")
+
+    message = said(made)
+
+    assert "waiting for a base that can take more: 0/2 bases are available: 1 already have the module, 1 at" in message
+    assert len(made.serving()) == 2
+
+    made.pool.remove_module("b03", NAME, "of another family")
+    made.set_ready("b01", ready=False)
+    assert "waiting for a base that can take more: 0/1 bases are available: 1 at max-module-count." in said(made)
 
 
 def test_an_obstacle_is_the_whole_message() -> None:
