@@ -132,7 +132,7 @@ class Cluster:
         return traffic_of(deployment.spec) if deployment else NO_TRAFFIC
 
     def routes(self, key: BaseKey, pod: Pod, modules: Iterable[Module]) -> dict[str, Route]:
-        """How traffic comes to each module on a base."""
+        """How traffic comes to each module on a base; endpoints count as long as they last, whoever still asks for a Service."""
         labelled = labelled_modules(pod.metadata.labels)
         asked: dict[str, list[Traffic]] = {name: [] for name in labelled}
         for module in modules:
@@ -141,12 +141,10 @@ class Cluster:
         for name, traffics in asked.items():
             drain_s = max((traffic.drain_s for traffic in traffics), default=0)
             is_wanted = any(traffic.has_service for traffic in traffics)
-            if is_wanted or drain_s or name in labelled:
+            is_endpoint = self._is_endpoint(key, name)
+            if is_wanted or drain_s or name in labelled or is_endpoint:
                 routes[name] = Route(
-                    is_wanted=is_wanted,
-                    is_labelled=name in labelled,
-                    is_endpoint=self._is_endpoint(key, name),
-                    drain_s=drain_s,
+                    is_wanted=is_wanted, is_labelled=name in labelled, is_endpoint=is_endpoint, drain_s=drain_s
                 )
         return routes
 

@@ -63,7 +63,6 @@ class ClusterMachine(RuleBasedStateMachine):
         self.kept = ClusterRules(self.world)
         self.faults: list[tuple[int, BaseException]] = []
         self.points = 0
-        self.given_up: set[str] = set()  # bases on which a Module was
         self.resisted = False
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -182,7 +181,7 @@ class ClusterMachine(RuleBasedStateMachine):
             name = data.draw(st.sampled_from(found))
             if force:
                 self.world.annotate(resources.MODULES, name, force_delete="true")
-                self.given_up.add(self.world.api.get(resources.MODULES, name)["spec"]["base"]["name"])
+                self.kept.given_up.add(self.world.api.get(resources.MODULES, name)["spec"]["base"]["name"])
             self.world.api.delete(resources.MODULES, ObjectKey("default", name))
 
     def one_of_those(self, data: st.DataObject) -> list[str]:
@@ -315,7 +314,7 @@ class ClusterMachine(RuleBasedStateMachine):
                 self.rest()
                 self.check_goals()
                 self.delete_all()
-                check_clean(self.world, self.given_up if self.resisted else set())
+                check_clean(self.world, self.kept.given_up if self.resisted else set())
         finally:
             self.runner.close()
 

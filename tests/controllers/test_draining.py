@@ -66,6 +66,20 @@ async def test_a_module_that_waits_for_an_endpoint_slice_says_so_when_it_lasts()
     assert world.modules() == []
 
 
+async def test_traffic_is_led_away_also_from_what_lost_its_service_meanwhile() -> None:
+    world = await delete_where_endpoints_stay()
+    world.strategy("orders", serviceStrategy=None)
+    await world.run_for(10)
+    waiting = world.arklet.running
+
+    assert [list(found) for found in waiting.values()] == [[("orders", "1")]]
+
+    world.publish_endpoints()
+    await world.run_for(1)
+
+    assert world.modules() == []
+
+
 async def test_whoever_forces_a_deletion_waits_for_no_endpoint_slice() -> None:
     world = await delete_where_endpoints_stay()
     await world.run_for(10)
