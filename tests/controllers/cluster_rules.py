@@ -143,7 +143,7 @@ def check_reached(world: World, deployment: Body, others: set[str]) -> None:
     meta, spec, status = deployment["metadata"], deployment["spec"], deployment.get("status", {})
     conditions = {item["type"]: item["status"] for item in status.get("conditions", [])}
     if conditions.get("Conflict") == "True":
-        assert others, f"{meta['name']} is in conflict with nobody"
+        assert others, f"{meta['name']} is in conflict with nobody: {status['message']}"
         return
     assert status["observedGeneration"] == meta["generation"]
     if others and spec["replicas"] < 0 and "already have the module" in status["message"]:

@@ -132,7 +132,7 @@ class MemoryApi:
         return self._put(resource, key, {**old, "metadata": marked})
 
     def collect(self) -> None:
-        """Delete what has owners of which none is left, and take the owner from what is to be left behind."""
+        """Delete what has owners of which none is left; take those that are gone, and those that let go, from the rest."""
         for resource, kind in list(self.objects.items()):
             for key, body in list(kind.items()):
                 if body["metadata"].get("deletionTimestamp") and ORPHAN_FINALIZER in body["metadata"]["finalizers"]:
@@ -142,6 +142,13 @@ class MemoryApi:
         ]:
             for resource, key in lost:
                 self.delete(resource, key)
+        there = {body["metadata"]["uid"] for kind in self.objects.values() for body in kind.values()}
+        for resource, kind in self.objects.items():
+            for key, body in list(kind.items()):
+                owners = body["metadata"].get("ownerReferences", [])
+                left = [reference for reference in owners if reference["uid"] in there]
+                if left not in (owners, []):
+                    self.patch(resource, key, {"metadata": {"ownerReferences": left}})
 
     def _orphan(self, resource: Resource, key: ObjectKey, owner: Body) -> None:
         for of_kind, kind in self.objects.items():
