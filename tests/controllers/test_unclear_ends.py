@@ -15,6 +15,17 @@ def status(world: World) -> dict[str, Any]:
     return found
 
 
+async def after_five_minutes_of(answer: Busy | Repeated) -> World:
+    """The only base has answered every install so."""
+    world = World()
+    world.add_bases(1)
+    world.arklet.refused["orders:1"] = answer
+    world.deploy("1")
+    world.start()
+    await world.run_for(300)
+    return world
+
+
 async def deployed() -> World:
     world = World()
     world.add_bases(1)
@@ -74,12 +85,7 @@ async def test_an_install_that_another_process_began_is_told_while_it_goes_on() 
 
 
 async def test_an_install_of_what_the_base_holds_and_does_not_list_is_tried_ever_more_rarely() -> None:
-    world = World()
-    world.add_bases(1)
-    world.arklet.refused["orders:1"] = Repeated("Biz: orders:1 has been installed or registered.")
-    world.deploy("1")
-    world.start()
-    await world.run_for(300)
+    world = await after_five_minutes_of(Repeated("Biz: orders:1 has been installed or registered."))
 
     assert sum(call[0] == "install" for call in world.arklet.calls) < 15
     world.arklet.refused.clear()
@@ -88,12 +94,7 @@ async def test_an_install_of_what_the_base_holds_and_does_not_list_is_tried_ever
 
 
 async def test_an_install_that_has_to_wait_says_so_and_asks_ever_more_rarely() -> None:
-    world = World()
-    world.add_bases(1)
-    world.arklet.refused["orders:1"] = Busy("another operation is under way")
-    world.deploy("1")
-    world.start()
-    await world.run_for(300)
+    world = await after_five_minutes_of(Busy("another operation is under way"))
 
     assert (status(world)["status"], status(world)["reason"]) == ("Pending", "BaseBusy")
     assert status(world)["message"] == "another operation is under way"

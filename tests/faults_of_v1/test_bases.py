@@ -1,4 +1,4 @@
-"""Faults of the predecessor's Modules, bases, placement and Services.
+"""Faults of the predecessor's Modules, bases and placement.
 
 | what v1 did | test |
 |---|---|
@@ -14,11 +14,7 @@
 | uninstalls for a restarted container were tried for ever | test_a_restarted_container_counts_as_uninstalled |
 | deleting a Module by hand made another and left the old running | test_a_module_deleted_by_hand_is_uninstalled_and_replaced |
 | scaleup_then_scaledown never uninstalled | test_scaleup_then_scaledown_uninstalls_the_old |
-| the traffic label came before the install | test_traffic_comes_after_the_install |
-| and went after the uninstall | test_traffic_goes_before_the_uninstall |
-| it stayed on pods whose install failed | test_a_failed_install_gets_no_traffic |
 | counters on pods leaked when a creation failed | test_a_place_is_free_again_when_its_module_could_not_be_made |
-| a crash between finalizer and label leaked the slot | test_a_crash_while_removing_leaks_neither_label_nor_slot |
 | finalizers were put on pods | test_pods_get_no_finalizers_and_are_never_deleted |
 | base pods were deleted by label | test_pods_get_no_finalizers_and_are_never_deleted |
 | the first pod with an IP was taken, Ready or not | test_only_ready_bases_with_an_address_are_taken |
@@ -27,9 +23,6 @@
 | the cap was read from the first pod and used for all | test_each_base_has_its_own_cap |
 | a cap that is no number meant no limit | test_a_cap_that_is_no_number_takes_nothing |
 | a full base was given more by two owners at once | test_two_families_at_once_stay_below_the_cap |
-| Services were NodePorts | test_the_service_is_a_cluster_ip |
-| they went with the first of their owners | test_the_service_stays_while_another_family_owns_it |
-| they were made once and never mended | test_a_service_that_was_deleted_is_made_again |
 | a quote in a value made bad JSON and hung | tests/arklet/test_client.py |
 | calls had no timeout | tests/arklet/test_client.py |
 """
@@ -45,18 +38,7 @@ from moduledeploy.kube.errors import Unreachable
 from moduledeploy.kube.resources import ObjectKey
 from tests.controllers.memory_api import Body
 from tests.controllers.world import NAME, World
-
-SERVICE = {"enableModuleService": True, "port": 8080, "targetPort": 8080}
-LABEL = f"module.koupleless.alipay.com/{NAME}"
-
-
-async def deployed(bases: int, replicas: int, **strategy: object) -> World:
-    world = World()
-    world.add_bases(bases)
-    world.deploy("1", replicas=replicas, operationStrategy=strategy)
-    world.start()
-    await world.rest()
-    return world
+from tests.faults_of_v1.scenes import SERVICE, deployed
 
 
 def once(world: World, point: str) -> None:
@@ -75,10 +57,6 @@ def once(world: World, point: str) -> None:
 def status_of(world: World, number: int = 0) -> Body:
     found: Body = world.modules()[number].get("status", {})
     return found
-
-
-def labels(world: World) -> list[bool]:
-    return [LABEL in pod["metadata"].get("labels", {}) for pod in world.api.list(resources.PODS)]
 
 
 async def test_a_refused_install_is_told_and_tried_again() -> None:
@@ -234,53 +212,6 @@ async def test_scaleup_then_scaledown_uninstalls_the_old() -> None:
     assert not before & set(world.arklet.serving())
 
 
-def follow_traffic(world: World) -> list[tuple[str, bool, bool]]:
-    """At every request: what it is, whether the pod has the label, whether the module is there."""
-    seen: list[tuple[str, bool, bool]] = []
-    world.around = lambda point: seen.append((point, labels(world)[0], bool(world.installed())))
-    world.start()
-    return seen
-
-
-async def test_traffic_comes_after_the_install() -> None:
-    world = World()
-    world.add_bases(1)
-    seen = follow_traffic(world)
-    world.deploy("1", operationStrategy={"serviceStrategy": SERVICE})
-    await world.rest()
-
-    assert labels(world) == [True]
-    assert all(is_there for _, has_label, is_there in seen if has_label)
-
-
-@pytest.mark.parametrize("drain_s", [0, 20])
-async def test_traffic_goes_before_the_uninstall(drain_s: int) -> None:
-    world = await deployed(1, 1, serviceStrategy=SERVICE, drainSeconds=drain_s)
-    seen = follow_traffic(world)
-    world.delete()
-    began_at = world.clock.now
-
-    await world.process.settle()
-    assert world.installed() == ["orders:1"], "an EndpointSlice still leads here"
-    assert labels(world) == [False]
-    await world.rest()
-
-    assert world.installed() == []
-    assert not any(has_label for point, has_label, _ in seen if point.endswith("uninstall"))
-    assert world.clock.now - began_at >= drain_s
-
-
-async def test_a_failed_install_gets_no_traffic() -> None:
-    world = World()
-    world.add_bases(1)
-    world.arklet.refused["orders:1"] = Refused(FailureClass.PERMANENT, "FAILED", "no such jar")
-    world.deploy("1", operationStrategy={"serviceStrategy": SERVICE})
-    world.start()
-    await world.rest()
-
-    assert labels(world) == [False]
-
-
 @pytest.mark.parametrize("point", ["before create Module", "after patch ModuleReplicaSet status"])
 async def test_a_place_is_free_again_when_its_module_could_not_be_made(point: str) -> None:
     world = World()
@@ -290,34 +221,6 @@ async def test_a_place_is_free_again_when_its_module_could_not_be_made(point: st
     await world.rest()
 
     assert world.installed() == ["orders:1"]
-
-
-async def test_a_crash_while_removing_leaks_neither_label_nor_slot() -> None:
-    world = await deployed(1, 1, serviceStrategy=SERVICE)
-    count = 0
-    while True:  # stop before every single request
-        reached = 0
-
-        def around(point: str, stop: int = count) -> None:
-            nonlocal reached
-            reached += 1
-            if reached == stop:
-                raise Unreachable(point)
-
-        world.around = around
-        world.start()
-        world.delete()
-        await world.rest()
-        assert world.modules() == []
-        assert labels(world) == [False]
-        if reached < count:
-            return
-        world.deploy("1", operationStrategy={"serviceStrategy": SERVICE})
-        world.around = lambda point: None
-        world.start()
-        await world.rest()
-        assert labels(world) == [True], count
-        count += 1
 
 
 async def test_pods_get_no_finalizers_and_are_never_deleted() -> None:
@@ -411,61 +314,3 @@ async def test_two_families_at_once_stay_below_the_cap() -> None:
 
     assert len(world.modules()) == 2
     assert [len(here) for here in world.arklet.running.values()] == [1, 1]
-
-
-async def test_the_service_is_a_cluster_ip() -> None:
-    world = await deployed(1, 1, serviceStrategy=SERVICE)
-
-    spec = world.api.get(resources.SERVICES, f"{NAME}-service")["spec"]
-    assert spec["type"] == "ClusterIP"
-    assert spec["selector"] == {LABEL: "true"}
-
-
-async def test_the_service_stays_while_another_family_owns_it() -> None:
-    world = World()
-    world.add_bases(1)
-    world.add_bases(1, deployment="other")
-    strategy = {"serviceStrategy": SERVICE}
-    world.deploy("1", name="a", module_name=NAME, operationStrategy=strategy)
-    world.deploy("1", name="b", module_name=NAME, operationStrategy=strategy, baseDeploymentName="other")
-    world.start()
-    await world.rest()
-
-    world.delete("a")
-    await world.rest()
-    assert world.api.find(resources.SERVICES, f"{NAME}-service") is not None
-    assert labels(world) == [False, True]
-    world.delete("b")
-    await world.rest()
-
-    assert world.api.find(resources.SERVICES, f"{NAME}-service") is None
-    assert labels(world) == [False, False]
-
-
-async def test_a_family_goes_on_when_the_service_with_another_port_is_gone() -> None:
-    world = World()
-    world.add_bases(1)
-    world.add_bases(1, deployment="other")
-    world.deploy("1", name="a", module_name=NAME, operationStrategy={"serviceStrategy": SERVICE})
-    other = {"serviceStrategy": {**SERVICE, "targetPort": 9}}
-    world.deploy("1", name="b", module_name=NAME, operationStrategy=other, baseDeploymentName="other")
-    world.start()
-    await world.rest()
-    held, why = world.progress("b"), world.status("b")["message"]
-
-    world.delete("a")
-    await world.rest()
-
-    assert held == "Init"
-    assert "ModuleDeployment a" in why
-    assert world.progress("b") == "Completed"
-    (port,) = world.api.get(resources.SERVICES, f"{NAME}-service")["spec"]["ports"]
-    assert port["targetPort"] == 9
-
-
-async def test_a_service_that_was_deleted_is_made_again() -> None:
-    world = await deployed(1, 1, serviceStrategy=SERVICE)
-    world.api.delete(resources.SERVICES, ObjectKey("default", f"{NAME}-service"))
-    await world.rest()
-
-    assert world.api.find(resources.SERVICES, f"{NAME}-service") is not None
