@@ -48,7 +48,7 @@ class NoKeys:
 
 def view_of(stores: views.Stores) -> views.Cluster:
     """The pools and slots that follow from what the stores hold."""
-    from moduledeploy.kube.informer import Change  # noqa: PLC0415  # --help pays neither for it nor for its logging
+    from moduledeploy.kube.informer import Change  # noqa: PLC0415  # after the lean import of structlog, which it brings
 
     cluster = views.Cluster(stores, NoKeys())
     for field, tell in handlers(cluster).items():
