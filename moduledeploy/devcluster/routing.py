@@ -16,14 +16,21 @@ if TYPE_CHECKING:
     from moduledeploy.devcluster.requests import Target
     from moduledeploy.devcluster.resources import Register, Resource
 
-NO_ROUTE: Final = ApiError(404, "NotFound", "the server could not find the requested resource", details={})
-NO_METHOD: Final = ApiError(
-    405, "MethodNotAllowed", "the server does not allow this method on the requested resource", details={}
-)
 _HEALTH: Final = frozenset({"healthz", "livez", "readyz"})
 _CHECKS: Final = frozenset({"ping", "log", "etcd"})
 _AGGREGATED: Final = "g=apidiscovery.k8s.io"
 _JSON: Final = "application/json"
+
+
+def no_route() -> ApiError:
+    """404 for a path of a built-in kind that leads nowhere."""
+    return ApiError(404, "NotFound", "the server could not find the requested resource", details={})
+
+
+def no_method() -> ApiError:
+    """405 for a path of a built-in kind that has no such method."""
+    text = "the server does not allow this method on the requested resource"
+    return ApiError(405, "MethodNotAllowed", text, details={})
 
 
 class NoPathError(Exception):
@@ -36,7 +43,7 @@ def find_resource(register: Register, target: Target) -> Resource:
     if resource is None:
         if target.group and not any(other.strategy.typed for other in register.of(target.group, target.version)):
             raise NoPathError
-        raise NO_ROUTE
+        raise no_route()
     if resource.strategy.typed:
         _check_typed(target, resource)
     else:
@@ -47,14 +54,14 @@ def find_resource(register: Register, target: Target) -> Resource:
 def _check_typed(target: Target, resource: Resource) -> None:
     part = target.subresource
     if target.surplus or (part and part not in resource.subresources):
-        raise NO_ROUTE
+        raise no_route()
     if resource.namespaced and not target.namespace and (target.name or target.verb not in ("list", "watch")):
-        raise NO_ROUTE if target.name else NO_METHOD
+        raise no_route() if target.name else no_method()
     if target.method == "HEAD" or target.verb not in (discovery.PART_VERBS[part] if part else resource.verbs):
-        raise NO_METHOD
+        raise no_method()
     of_one = bool(part) or target.verb not in ("create", "list", "deletecollection")
     if target.verb != "watch" and of_one != bool(target.name):
-        raise NO_METHOD
+        raise no_method()
 
 
 def _check_custom(target: Target, resource: Resource) -> None:
@@ -103,9 +110,9 @@ class Documents:
         routed = self._is_routed(parts)
         found = self._discovery(path, parts, accept, host)
         if found is None:
-            raise NO_ROUTE if len(parts) > 1 and routed else NoPathError
+            raise no_route() if len(parts) > 1 and routed else NoPathError
         if routed and target.method != "GET":
-            raise NO_METHOD
+            raise no_method()
         return found
 
     def _is_routed(self, parts: list[str]) -> bool:

@@ -30,7 +30,7 @@ from moduledeploy.devcluster.listing import Page, Selection, parse_version, read
 from moduledeploy.devcluster.negotiation import Form, choose, not_acceptable
 from moduledeploy.devcluster.rbac import Access
 from moduledeploy.devcluster.requests import Query, Target, parse_target
-from moduledeploy.devcluster.routing import NO_METHOD, Documents, NoPathError, find_resource
+from moduledeploy.devcluster.routing import Documents, NoPathError, find_resource, no_method
 from moduledeploy.devcluster.storage import encode, encode_sorted
 from moduledeploy.devcluster.views import item_bytes, view
 from moduledeploy.devcluster.watching import Watch, WatchOptions
@@ -294,7 +294,7 @@ class Server:
             if not target.is_resource:
                 return self._document(target, "", "")
             find_resource(self.handlers.writes.register, target)
-            raise NO_METHOD
+            raise no_method()
         except NoPathError:
             return _no_path()
         except ApiError as error:

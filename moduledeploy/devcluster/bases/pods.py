@@ -80,19 +80,25 @@ class PodSpec:
 
 
 @attrs.frozen(kw_only=True)
-class PodStatus:
+class Shown:
+    """What a status shows, whoever wrote it."""
+
+    conditions: list[dict[str, Any]] = attrs.field(factory=list)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its condition Ready is true."""
+        return any(item.get("type") == "Ready" and item.get("status") == "True" for item in self.conditions)
+
+
+@attrs.frozen(kw_only=True)
+class PodStatus(Shown):
     """The part of a pod's status that is taken up again."""
 
     phase: str = "Pending"
     podIP: str = ""
     startTime: str = ""
-    conditions: list[dict[str, Any]] = attrs.field(factory=list)
     containerStatuses: list[dict[str, Any]] = attrs.field(factory=list)
-
-    @property
-    def is_ready(self) -> bool:
-        """What is shown, whoever wrote it."""
-        return _is_ready(self.conditions)
 
 
 @attrs.frozen(kw_only=True)
@@ -132,23 +138,11 @@ class Pod:
 
 
 @attrs.frozen(kw_only=True)
-class NodeStatus:
-    """The part of a node's status that is looked at again."""
-
-    conditions: list[dict[str, Any]] = attrs.field(factory=list)
-
-    @property
-    def is_ready(self) -> bool:
-        """What is shown, whoever wrote it."""
-        return _is_ready(self.conditions)
-
-
-@attrs.frozen(kw_only=True)
 class Node:
     """A node as last seen."""
 
     metadata: Metadata
-    status: NodeStatus = NodeStatus()
+    status: Shown = Shown()
 
     @property
     def is_lost(self) -> bool:
@@ -159,7 +153,3 @@ class Node:
     def is_simulated(self) -> bool:
         """Whether it was made for simulated bases."""
         return self.metadata.labels.get("type") == "simulated"
-
-
-def _is_ready(conditions: list[dict[str, Any]]) -> bool:
-    return any(condition.get("type") == "Ready" and condition.get("status") == "True" for condition in conditions)
