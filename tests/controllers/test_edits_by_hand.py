@@ -30,9 +30,8 @@ async def served(replicas: int = 1, bases: int = 1) -> World:
         {"spec": {"selector": {LABEL: "false"}}},
         {"spec": {"selector": None}},
         {"spec": {"ports": [{"name": "module", "port": 81, "targetPort": 8080, "protocol": "TCP"}]}},
-        {
-            "metadata": {"labels": {"koupleless.alipay.com/module-name": None}}
-        },  # its EndpointSlices would have none either
+        # Its EndpointSlices would have no label either, and not be found by it.
+        {"metadata": {"labels": {"koupleless.alipay.com/module-name": None}}},
     ],
 )
 async def test_a_service_that_was_edited_is_as_before(edit: Body) -> None:
