@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol, TypeGuard, assert_never
 
 import anyio
 import attrs
 import structlog
 
-from moduledeploy.api import names
-from moduledeploy.api.bodies import merge_finalizers
-from moduledeploy.api.encode import module_status_patch
-from moduledeploy.api.kinds import FailureClass, Module, ModuleStatus, ModuleStatusWord
+from moduledeploy.api.kinds import FailureClass, Module, ModuleStatusWord
 from moduledeploy.api.traffic import labelled_modules, pod_label
 from moduledeploy.arklet import outcomes
 from moduledeploy.controllers.facts import BaseKey, wanted
 from moduledeploy.controllers.failures import first_error, is_of_another
+from moduledeploy.controllers.modules import ModuleWriter
 from moduledeploy.controllers.resources import MODULES, PODS
 from moduledeploy.kube.errors import Invalid, KubeError, NotFound
-from moduledeploy.kube.events import Reference
-from moduledeploy.kube.resources import JSON_PATCH, ObjectKey
+from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
 from moduledeploy.rollout.converge import (
     LONG_S,
@@ -43,7 +39,6 @@ from moduledeploy.rollout.converge import (
     installing_status,
 )
 from moduledeploy.runtime.backoff import Backoff
-from moduledeploy.runtime.text import one_line
 
 if TYPE_CHECKING:
     from moduledeploy.api.cluster import Pod
@@ -61,13 +56,6 @@ INSTALL_FAILED: Final = "InstallFailed"
 BUSY: Final = "BaseBusy"
 IDENTITY_MISMATCH: Final = "IdentityMismatch"
 UNREACHABLE_BACKOFF: Final = Backoff(base_s=1.0, factor=2.0, cap_s=60.0)
-# When a failed install is tried again, by what it takes to mend it: little, a new artifact, a free place, another's end.
-RETRY: Final = {
-    FailureClass.RETRYABLE: Backoff(base_s=2.0, factor=2.0, cap_s=120.0),
-    FailureClass.PERMANENT: Backoff(base_s=60.0, factor=2.0, cap_s=900.0),
-    FailureClass.CAPACITY: Backoff(base_s=15.0, factor=2.0, cap_s=300.0),
-    FailureClass.CONFLICT: Backoff(base_s=10.0, factor=2.0, cap_s=300.0),
-}
 
 
 class Arklet(Protocol):
@@ -106,6 +94,13 @@ class BaseController:
     clock: Clock
     draw: Callable[[], float] = random.random
     _sessions: dict[BaseKey, _Session] = attrs.field(factory=dict, init=False)
+    _modules: ModuleWriter = attrs.field(init=False)
+
+    @_modules.default
+    def _write_by(self) -> ModuleWriter:
+        return ModuleWriter(
+            writer=self.writer, recorder=self.recorder, written=self.written, clock=self.clock, draw=self.draw
+        )
 
     async def reconcile(self, key: BaseKey) -> Done | RequeueAfter:
         """Steps on one base until something is written to the API, something is awaited, or nothing is left to do."""
@@ -165,37 +160,12 @@ class BaseController:
     async def _tell(self, key: BaseKey, session: _Session, modules: dict[str, Module], decision: Decision) -> bool:
         """Write what was found out; whether anything was written."""
         for module, status in decision.reports:
-            if not await self._write_status(key, module, status):
+            if not await self._modules.tell(key, module, status):
                 self._await_watch(session)
         for module in decision.released:
-            held = modules[module.uid].metadata
-            body = merge_finalizers(held.finalizers, add=False, version=held.resourceVersion)
-            try:
-                wrote = await self.writer.patch(MODULES, ObjectKey(key.namespace, module.name), body)
-            except NotFound:  # somebody else took the last finalizer away
+            if not await self._modules.release(key, modules[module.uid]):
                 self._await_watch(session)
-                continue
-            self.written.wrote(key, MODULES, wrote.resource_version)
         return bool(decision.reports or decision.released)
-
-    async def _write_status(self, key: BaseKey, module: Wanted, status: ModuleStatus) -> bool:
-        """Write a Module's status; False, and void, when it is gone or another one has its name."""
-        status = attrs.evolve(status, message=one_line(status.message))
-        body = module_status_patch(module.uid, status)
-        where = ObjectKey(key.namespace, module.name)
-        try:
-            wrote = await self.writer.patch(MODULES, where, body, subresource="status", content_type=JSON_PATCH)
-        except NotFound:
-            return False
-        except Invalid as refusal:
-            if not is_of_another(refusal):
-                raise
-            return False
-        self.written.wrote(key, MODULES, wrote.resource_version)
-        log = _log.warning if status.status == ModuleStatusWord.FAILED else _log.info
-        told = {"message": status.message} if status.message else {}
-        log("module", module=module.name, status=status.status, reason=status.reason, **told)
-        return True
 
     def _rest(self, key: BaseKey, session: _Session, decision: Decision, *, wrote: bool) -> Done | RequeueAfter:
         if wrote and decision.step is not None:
@@ -288,14 +258,14 @@ class BaseController:
                 if not _may_be_there(session, source.name, source.version):
                     await self._not_listed(key, session, modules, module, outcome)
             case outcomes.Refused(failure=failure, message=message):
-                await self._failed(key, module, FailureClass(failure.value), INSTALL_FAILED, message)
+                await self._modules.fail(key, module, FailureClass(failure.value), INSTALL_FAILED, message)
             case outcomes.Unclear(message=message) if _is_unanswered(outcome):
                 await self._query(key, session, modules, address)
                 if not _may_be_there(session, source.name, source.version):
-                    await self._failed(key, module, FailureClass.RETRYABLE, INSTALL_FAILED, message)
+                    await self._modules.fail(key, module, FailureClass.RETRYABLE, INSTALL_FAILED, message)
             case _:
                 if isinstance(outcome, outcomes.Busy) and session.unsettled:
-                    await self._say(key, module, BUSY, outcome.message)
+                    await self._modules.say(key, module, BUSY, outcome.message)
                 await self._unclear(key, session, modules, outcome)
 
     async def _switch(
@@ -318,7 +288,7 @@ class BaseController:
     async def _tell_long(self, key: BaseKey, module: Wanted) -> None:
         """Say that an install takes long; that this can't be written is no reason to drop the install."""
         try:
-            await self._write_status(key, module, installing_status(module.status, round(self.clock.wall(), 6)))
+            await self._modules.tell(key, module, installing_status(module.status, round(self.clock.wall(), 6)))
         except KubeError as error:
             _log.warning("status not written", module=module.name, error=str(error))
 
@@ -330,7 +300,7 @@ class BaseController:
         if identity not in {item.spec.module.identity for item in modules.values()}:
             await self.arklet.uninstall(address, name, version)
         message = f"the jar at {module.source.url} is {identity}, not {module.source.identity}"
-        await self._failed(key, module, FailureClass.PERMANENT, IDENTITY_MISMATCH, message)
+        await self._modules.fail(key, module, FailureClass.PERMANENT, IDENTITY_MISMATCH, message)
 
     async def _not_listed(
         self, key: BaseKey, session: _Session, modules: dict[str, Module], module: Wanted, outcome: outcomes.Outcome
@@ -339,36 +309,9 @@ class BaseController:
         source = module.source
         if isinstance(outcome, outcomes.Repeated) and f" {source.identity} " not in outcome.message:
             message = f"the jar at {source.url} is not {source.identity}: {outcome.message}"
-            await self._failed(key, module, FailureClass.PERMANENT, IDENTITY_MISMATCH, message)
+            await self._modules.fail(key, module, FailureClass.PERMANENT, IDENTITY_MISMATCH, message)
         else:
             await self._unclear(key, session, modules, outcome)
-
-    async def _failed(self, key: BaseKey, module: Wanted, failure: FailureClass, reason: str, message: str) -> None:
-        attempts = module.status.attempts + 1
-        delay_s = RETRY[failure].delay_s(attempts - 1, self.draw())
-        status = ModuleStatus(
-            status=ModuleStatusWord.FAILED,
-            reason=reason,
-            message=message,
-            failureClass=failure.value,
-            attempts=attempts,
-            nextRetryTime=datetime.fromtimestamp(round(self.clock.wall() + delay_s, 6), UTC),
-            lastTransitionTime=self._moment(),
-        )
-        await self._write_status(key, module, status)
-        self.recorder.event(
-            regarding=Reference(
-                api_version=names.API_VERSION,
-                kind=names.MODULE,
-                namespace=key.namespace,
-                name=module.name,
-                uid=module.uid,
-            ),
-            type="Warning",
-            reason=reason,
-            action="Install",
-            note=f"{module.source.identity} on {key.name}: {message}",
-        )
 
     async def _uninstall(
         self, key: BaseKey, session: _Session, modules: dict[str, Module], step: Uninstall, address: str
@@ -388,7 +331,7 @@ class BaseController:
             if not _may_be_there(session, step.name, step.version):
                 return
             if step.module is not None:
-                await self._say(key, step.module, UNINSTALL_FAILED, outcome.message)
+                await self._modules.say(key, step.module, UNINSTALL_FAILED, outcome.message)
         await self._unclear(key, session, modules, outcome)
 
     async def _unclear(
@@ -409,24 +352,11 @@ class BaseController:
         if session.failures > 1:
             for module in modules.values():
                 if module.metadata.is_terminating or module.status.status in ("", ModuleStatusWord.PENDING):
-                    await self._say(key, wanted(module), UNREACHABLE, why)
+                    await self._modules.say(key, wanted(module), UNREACHABLE, why)
 
     def _back_off(self, session: _Session, failures: int, *, at_least_s: float = 0.0) -> None:
         delay_s = max(at_least_s, UNREACHABLE_BACKOFF.delay_s(failures - 1, self.draw()))
         session.retry_at = self.clock.monotonic() + delay_s
-
-    async def _say(self, key: BaseKey, module: Wanted, reason: str, message: str) -> None:
-        """Why a Module doesn't get on; written once for a reason."""
-        word = ModuleStatusWord.TERMINATING if module.is_terminating else ModuleStatusWord.PENDING
-        if (module.status.status, module.status.reason) == (word, reason):
-            return
-        status = attrs.evolve(
-            module.status, status=word, reason=reason, message=message, lastTransitionTime=self._moment()
-        )
-        await self._write_status(key, module, status)
-
-    def _moment(self) -> datetime:
-        return datetime.fromtimestamp(round(self.clock.wall(), 6), UTC)
 
 
 def _is_starting(session: _Session) -> bool:

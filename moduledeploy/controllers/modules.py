@@ -1,0 +1,121 @@
+"""What the base controller writes to Modules: status, with an event for each failed install, and the end of their deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import structlog
+
+from moduledeploy.api import names
+from moduledeploy.api.bodies import merge_finalizers
+from moduledeploy.api.encode import module_status_patch
+from moduledeploy.api.kinds import FailureClass, Module, ModuleStatus, ModuleStatusWord
+from moduledeploy.controllers.failures import is_of_another
+from moduledeploy.controllers.resources import MODULES
+from moduledeploy.kube.errors import Invalid, NotFound
+from moduledeploy.kube.events import Reference
+from moduledeploy.kube.resources import JSON_PATCH, ObjectKey
+from moduledeploy.runtime.backoff import Backoff
+from moduledeploy.runtime.text import one_line
+
+if TYPE_CHECKING:
+    from moduledeploy.controllers.execute import Writer
+    from moduledeploy.controllers.facts import BaseKey
+    from moduledeploy.controllers.statuses import Recorder
+    from moduledeploy.kube.consistency import WrittenVersions
+    from moduledeploy.rollout.converge import Wanted
+    from moduledeploy.runtime.clock import Clock
+
+_log: Final = structlog.get_logger()
+# When a failed install is tried again, by what it takes to mend it: little, a new artifact, a free place, another's end.
+RETRY: Final = {
+    FailureClass.RETRYABLE: Backoff(base_s=2.0, factor=2.0, cap_s=120.0),
+    FailureClass.PERMANENT: Backoff(base_s=60.0, factor=2.0, cap_s=900.0),
+    FailureClass.CAPACITY: Backoff(base_s=15.0, factor=2.0, cap_s=300.0),
+    FailureClass.CONFLICT: Backoff(base_s=10.0, factor=2.0, cap_s=300.0),
+}
+
+
+@attrs.frozen(kw_only=True)
+class ModuleWriter:
+    """Writes to Modules for one base after the other; `written` is told the version of every write."""
+
+    writer: Writer
+    recorder: Recorder
+    written: WrittenVersions[BaseKey]
+    clock: Clock
+    draw: Callable[[], float]
+
+    async def tell(self, key: BaseKey, module: Wanted, status: ModuleStatus) -> bool:
+        """Write a Module's status; False, and void, when it is gone or another one has its name."""
+        status = attrs.evolve(status, message=one_line(status.message))
+        body = module_status_patch(module.uid, status)
+        where = ObjectKey(key.namespace, module.name)
+        try:
+            wrote = await self.writer.patch(MODULES, where, body, subresource="status", content_type=JSON_PATCH)
+        except NotFound:
+            return False
+        except Invalid as refusal:
+            if not is_of_another(refusal):
+                raise
+            return False
+        self.written.wrote(key, MODULES, wrote.resource_version)
+        log = _log.warning if status.status == ModuleStatusWord.FAILED else _log.info
+        told = {"message": status.message} if status.message else {}
+        log("module", module=module.name, status=status.status, reason=status.reason, **told)
+        return True
+
+    async def say(self, key: BaseKey, module: Wanted, reason: str, message: str) -> None:
+        """Why a Module doesn't get on; written once for a reason."""
+        word = ModuleStatusWord.TERMINATING if module.is_terminating else ModuleStatusWord.PENDING
+        if (module.status.status, module.status.reason) == (word, reason):
+            return
+        status = attrs.evolve(
+            module.status, status=word, reason=reason, message=message, lastTransitionTime=self._moment()
+        )
+        await self.tell(key, module, status)
+
+    async def fail(self, key: BaseKey, module: Wanted, failure: FailureClass, reason: str, message: str) -> None:
+        """Say that an install failed, why, and when it is tried again."""
+        attempts = module.status.attempts + 1
+        delay_s = RETRY[failure].delay_s(attempts - 1, self.draw())
+        status = ModuleStatus(
+            status=ModuleStatusWord.FAILED,
+            reason=reason,
+            message=message,
+            failureClass=failure.value,
+            attempts=attempts,
+            nextRetryTime=datetime.fromtimestamp(round(self.clock.wall() + delay_s, 6), UTC),
+            lastTransitionTime=self._moment(),
+        )
+        await self.tell(key, module, status)
+        self.recorder.event(
+            regarding=Reference(
+                api_version=names.API_VERSION,
+                kind=names.MODULE,
+                namespace=key.namespace,
+                name=module.name,
+                uid=module.uid,
+            ),
+            type="Warning",
+            reason=reason,
+            action="Install",
+            note=f"{module.source.identity} on {key.name}: {message}",
+        )
+
+    async def release(self, key: BaseKey, module: Module) -> bool:
+        """Take this program's finalizer away; False where somebody else took the last one."""
+        meta = module.metadata
+        body = merge_finalizers(meta.finalizers, add=False, version=meta.resourceVersion)
+        try:
+            wrote = await self.writer.patch(MODULES, ObjectKey(key.namespace, meta.name), body)
+        except NotFound:
+            return False
+        self.written.wrote(key, MODULES, wrote.resource_version)
+        return True
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(round(self.clock.wall(), 6), UTC)
