@@ -61,6 +61,7 @@ class _Memory:
     creations: SlowStart
     decoded: tuple[str, DeploymentSpec, DeploymentStatus] | None = None
     assumed: list[tuple[PoolKey, str, str, str]] = attrs.field(factory=list)
+    revisions: dict[str, tuple[str, Revision]] = attrs.field(factory=dict)  # by UID, with the version they were read at
 
 
 @attrs.define(kw_only=True)
@@ -79,7 +80,6 @@ class RolloutController:
     placer: Callable[[Pool], Placer] = lambda pool: pool
     _claims: Claims = attrs.field(factory=Claims, init=False)
     _memories: dict[FamilyKey, _Memory] = attrs.field(factory=dict, init=False)
-    _revisions: dict[str, tuple[str, Revision]] = attrs.field(factory=dict, init=False)
 
     async def reconcile(self, key: FamilyKey) -> Done | RequeueAfter:
         """One pass over a family."""
@@ -271,21 +271,24 @@ class RolloutController:
         else:
             named = stores.replica_sets.by_index("deployment", f"{key.namespace}/{key.name}")
             found = [item for item in named if _is_kept(item.metadata, uid)]
-        return {item.metadata.name: made for item in found if (made := self._revision(item)) is not None}
+        before = self._memories[key].revisions
+        now = self._memories[key].revisions = {
+            item.metadata.uid: (item.metadata.resourceVersion, made)
+            for item in found
+            if (made := self._revision(item, before.get(item.metadata.uid))) is not None
+        }
+        return {made.name: made for _, made in now.values()}
 
-    def _revision(self, replica_set: ModuleReplicaSet) -> Revision | None:
+    @staticmethod
+    def _revision(replica_set: ModuleReplicaSet, known: tuple[str, Revision] | None) -> Revision | None:
         """The revision; decoded once for each version. One that can't be read counts as none: its template is unknown."""
-        uid, version = replica_set.metadata.uid, replica_set.metadata.resourceVersion
-        known = self._revisions.get(uid)
-        if known is not None and known[0] == version:
+        if known is not None and known[0] == replica_set.metadata.resourceVersion:
             return known[1]
         try:
-            made = revision(replica_set)
+            return revision(replica_set)
         except DecodeError as error:
             _log.warning("ModuleReplicaSet can't be read", name=replica_set.metadata.name, error=str(error))
             return None
-        self._revisions[uid] = (version, made)
-        return made
 
     def _wait_for_bases(self, key: FamilyKey, pool: PoolKey, *, waits: bool) -> None:
         if waits:

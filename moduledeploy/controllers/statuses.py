@@ -118,7 +118,7 @@ class StatusWriter:
             return None
         self._written_at[key] = now
         try:
-            await self._patch_status(key, MODULE_DEPLOYMENTS, body)
+            await self._patch_status(key, MODULE_DEPLOYMENTS, key.name, body)
         except NotFound:
             return None  # deleted meanwhile; its deletion is a change of its own
         self.counters.observe_pass(before, status, self.clock.wall())
@@ -174,14 +174,13 @@ class StatusWriter:
     async def _patch_replica_set(self, key: FamilyKey, replica_set: ModuleReplicaSet, status: ReplicaSetStatus) -> None:
         body = encode_replica_set_status(status)
         if without_nulls(body) != without_nulls(replica_set.status):
-            where = FamilyKey(names.MODULE_REPLICA_SET, key.namespace, replica_set.metadata.name)
             try:
-                await self._patch_status(where, MODULE_REPLICA_SETS, body)
+                await self._patch_status(key, MODULE_REPLICA_SETS, replica_set.metadata.name, body)
             except NotFound:
                 return  # deleted meanwhile
 
-    async def _patch_status(self, key: FamilyKey, resource: Resource, status: dict[str, Any]) -> None:
-        where = ObjectKey(key.namespace, key.name)
+    async def _patch_status(self, key: FamilyKey, resource: Resource, name: str, status: dict[str, Any]) -> None:
+        where = ObjectKey(key.namespace, name)
         wrote = await self.writer.patch(resource, where, {"status": status}, subresource="status")
         self.written.wrote(key, resource, wrote.resource_version)
 
@@ -204,7 +203,7 @@ class StatusWriter:
         fields = {"conditions": status["conditions"]}
         if isinstance(parent, ModuleDeployment):
             fields["message"] = said
-        await self._patch_status(key, resource, fields)
+        await self._patch_status(key, resource, key.name, fields)
         fact = EventFact(reason=INVALID_SPEC, action="Decode", note=said, is_warning=True)
         self._emit(key, parent.metadata.uid, (fact,))
 
@@ -231,7 +230,7 @@ class StatusWriter:
         if isinstance(parent, ModuleDeployment):
             resource, fields["message"] = MODULE_DEPLOYMENTS, said
         try:
-            await self._patch_status(key, resource, fields)
+            await self._patch_status(key, resource, key.name, fields)
         except NotFound:
             return  # deleted meanwhile
         fact = EventFact(reason=REQUEST_REFUSED, action="Write", note=said, is_warning=True)
