@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BUILDER ?= podman
 BASE ?= python:3.11-slim
+BUILD_FLAGS ?=
 SBOM ?= cyclonedx-py
 ENVIRONMENT ?= .venv
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
@@ -65,13 +66,15 @@ manifests: install ## make what is made from sources: rules, boards, install.yam
 	$(BIN)/python docs/resources.py
 	$(BIN)/kubectl kustomize manifests/overlays/default > manifests/install.yaml
 
-image: ## build the image; BUILDER is podman, docker or buildah, BASE an image with Python 3.11
-	$(BUILDER) build --build-arg BASE=$(BASE) --build-arg REVISION=$$(git rev-parse HEAD) --tag moduledeploy:$(VERSION) .
+image: ## build the image; BUILDER is podman, docker or buildah, BASE an image with Python 3.11, BUILD_FLAGS more for BUILDER
+	$(BUILDER) build $(BUILD_FLAGS) --build-arg BASE=$(BASE) --build-arg REVISION=$$(git rev-parse HEAD) --tag moduledeploy:$(VERSION) .
 
 sbom: ## list what is in ENVIRONMENT, /app/.venv of an unpacked image, as CycloneDX (needs cyclonedx-bom)
 	@mkdir -p dist
 	$(SBOM) environment $(ENVIRONMENT) --output-reproducible --of JSON -o dist/sbom.json
 
-lock: ## resolve the dependencies anew, those of the image in a file of their own
-	uv pip compile pyproject.toml --extra devcluster --group dev --group docs --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements.lock
-	uv pip compile pyproject.toml --group image --constraint requirements.lock --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o manifests/image.lock
+lock: LOCKED = --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet
+lock: ## resolve the dependencies anew: all of them, those in the image, and those that build it
+	uv pip compile pyproject.toml --extra devcluster --group dev --group docs $(LOCKED) -o requirements.lock
+	uv pip compile pyproject.toml --constraint requirements.lock $(LOCKED) -o manifests/image.lock
+	uv pip compile --group build --constraint requirements.lock $(LOCKED) -o manifests/build.lock

@@ -14,33 +14,41 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
 
 import anyio
 import attrs
 import pytest
+from packaging.utils import canonicalize_name
 
+from moduledeploy import __version__
 from moduledeploy.devcluster.bases.choice import is_base
 from moduledeploy.devcluster.bases.local import LocalBases
 from moduledeploy.devcluster.cluster import DevCluster
+from tests.ops.test_image import pins
 from tests.ops.test_least_privilege import People
 from tests.ops.tools import MANIFESTS, ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 IMAGE: Final = "localhost/moduledeploy:check"
 FLAGS: Final = shlex.split(os.environ.get("IMAGE_BUILD_FLAGS", ""))
-# As a kubelet would: a root that can't be written to, a small /tmp, nobody's user, process 1.
+# As a kubelet would: a root that can't be written to, a small /tmp, nobody's user without a capability to be had, process 1.
 AS_A_POD: Final = """
 set -e
 mount --bind "$1" "$2"; mount -t tmpfs -o size=16m tmpfs "$2/tmp"; cp "$3" "$2/tmp/kubeconfig"; chmod 644 "$2/tmp/kubeconfig"
 mount -t proc proc "$2/proc"; mount -o remount,bind,ro "$2"
 root=$2; shift 3
-exec env -i PATH=/usr/sbin:/usr/bin:/bin HOME=/ PYTHONDONTWRITEBYTECODE=1 chroot --userspec=65532:65532 "$root" "$@"
+bare="setpriv --reuid 65532 --regid 65532 --clear-groups --inh-caps -all --bounding-set -all --no-new-privs"
+exec env -i PATH=/usr/sbin:/usr/bin:/bin HOME=/ PYTHONDONTWRITEBYTECODE=1 chroot "$root" $bare "$@"
 """
-PROBE: Final = (
-    "import os; print(os.getpid(), os.getuid(), *(os.access(p, os.W_OK) for p in ('/', '/app', '/usr', '/tmp')))"
-)
+PROBE: Final = """
+import os
+status = dict(line.split(":\\t", 1) for line in open("/proc/self/status").read().splitlines())
+print(os.getpid(), os.getuid(), *(os.access(place, os.W_OK) for place in ("/", "/app", "/usr", "/tmp")))
+print(*(int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")), status["NoNewPrivs"])
+"""
 
 
 @attrs.frozen
@@ -101,14 +109,21 @@ def as_a_pod(built: Builder, kubeconfig: Path, *command: str) -> list[str]:
     return [*isolated, built.unpacked(), str(root), str(kubeconfig), *command]
 
 
-def test_nothing_but_tmp_can_be_written_by_process_1(built: Builder, tmp_path: Path) -> None:
+def test_process_1_can_write_to_tmp_alone_and_has_no_capability(built: Builder, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.touch()
     done = subprocess.run(
         as_a_pod(built, kubeconfig, "/app/.venv/bin/python", "-c", PROBE), capture_output=True, text=True, check=False
     )
 
-    assert done.stdout.split() == ["1", "65532", "False", "False", "False", "True"], done.stderr
+    assert done.stdout.splitlines() == ["1 65532 False False False True", "0 0 0 0 0 1"], done.stderr
+
+
+def test_its_packages_are_the_locked_ones_and_no_others(built: Builder) -> None:
+    (site,) = Path(built.unpacked()).glob("app/.venv/lib/python3*/site-packages")
+    installed = {(canonicalize_name(one.name), one.version) for one in distributions(path=[str(site)])}
+
+    assert installed == {*pins("manifests/image.lock").items(), ("moduledeploy", __version__)}
 
 
 async def test_it_rolls_out_and_ends_when_it_is_told_to(built: Builder, tmp_path: Path) -> None:
