@@ -142,7 +142,7 @@ class Elector:
         while not await self._try():
             if self._holder() not in ("", leader, self.identity):
                 leader = self._holder()
-                _log.info("standing by", lease=str(self.lease), leader=leader)
+                _log.info("standing by", lease=str(self.lease), leader=leader, lasts_s=self._duration_s())
             # 50–90 % of the period: standbys spread out, and a leader's end, its last half second of work included, is
             # found within three seconds.
             await self.clock.sleep(self.rules.retry_s * (0.5 + 0.4 * self.draw()))
@@ -220,8 +220,9 @@ class Elector:
             except Conflict:
                 self.metrics.slowpath.labels(self.lease.name).inc()
         lease = await self._read()
-        # A deleted Lease ends nobody's time: whoever held it when it was last seen counts on it until it runs out.
-        if self._is_anothers():
+        # A deleted Lease ends nobody's time: whoever held it when it was last seen counts on it until it runs out, by the
+        # rules that all candidates share. A duration that says otherwise was somebody's edit, and went with the Lease.
+        if self._is_anothers(self._duration_s() if lease is not None else self.rules.lease_s):
             return False
         if lease is None:
             return await self._create()
@@ -230,12 +231,15 @@ class Elector:
         except Conflict:
             return False
 
-    def _is_anothers(self) -> bool:
+    def _is_anothers(self, lasts_s: float) -> bool:
         """Somebody else held the lease when it was last seen, and may think so still."""
-        if self._observed is None or self._holder() in ("", self.identity):
+        if self._holder() in ("", self.identity):
             return False
-        duration_s = self._observed.spec.lease_duration_seconds or self.rules.lease_s
-        return self.clock.monotonic() < self._observed_at + duration_s
+        return self.clock.monotonic() < self._observed_at + lasts_s
+
+    def _duration_s(self) -> float:
+        """How long the lease last seen is valid without a renewal."""
+        return (self._observed and self._observed.spec.lease_duration_seconds) or self.rules.lease_s
 
     async def _read(self) -> _Lease | None:
         try:
@@ -258,6 +262,7 @@ class Elector:
         if self._observed is not None:  # it was deleted: its count goes on
             is_ours = self._holder() == self.identity
             transitions = (self._observed.spec.lease_transitions or 0) + (0 if is_ours else 1)
+            _log.warning("lease was deleted and is made again", lease=str(self.lease))
         record = _Record(self.identity, math.ceil(self.rules.lease_s), now, now, transitions)
         body = {
             "apiVersion": LEASES.api_version,

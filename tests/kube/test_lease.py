@@ -197,6 +197,22 @@ async def test_a_standby_takes_a_deleted_lease_only_when_its_holder_must_have_gi
         assert rig.server.spec["leaseTransitions"] == standby.gate.epoch == 5  # type: ignore[index]  # there again
 
 
+async def test_a_lease_written_by_hand_for_a_day_is_waited_for_only_until_somebody_deletes_it() -> None:
+    async with election() as rig:
+        rig.server.spec = {"holderIdentity": "nobody we know", "leaseDurationSeconds": 86_400, "leaseTransitions": 1}
+        with capture_logs() as logs:
+            standby = rig.start("standby")
+            await rig.clock.run_for(60)
+        assert not standby.has_lead
+        assert [entry["lasts_s"] for entry in logs if entry["event"] == "standing by"] == [86_400]
+
+        rig.server.spec = None
+        with capture_logs() as logs:
+            await rig.clock.run_until(lambda: standby.has_lead, at_most_s=3)
+
+        assert "lease was deleted and is made again" in [entry["event"] for entry in logs]
+
+
 async def test_30_a_release_lets_a_standby_lead_within_three_seconds() -> None:
     async with election() as rig:
         a = rig.start("a")
