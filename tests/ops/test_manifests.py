@@ -170,6 +170,15 @@ def test_the_network_lets_in_what_the_pod_serves_and_out_what_it_calls(overlay: 
     assert ports == {"ingress": {port["name"] for port in container["ports"]}, "egress": {53, 443, 6443, ARKLET_PORT}}
 
 
+@overlays
+def test_what_a_server_would_fill_in_is_written_out_lest_every_apply_changes_it(overlay: str) -> None:
+    (policy,) = of_kind(overlay, "NetworkPolicy")
+    rules = [rule for way in ("ingress", "egress") for rule in policy["spec"][way]]
+
+    assert {port.get("protocol") for rule in rules for port in rule["ports"]} == {"TCP", "UDP"}
+    assert deployment(overlay)["spec"]["strategy"]["type"] == "RollingUpdate"
+
+
 def test_arklet_of_the_bases_is_for_the_controller_alone() -> None:
     policy = yaml.safe_load((MANIFESTS / "network-policy" / "bases.yaml").read_text())
     labels = deployment("default")["spec"]["template"]["metadata"]["labels"]
