@@ -30,6 +30,8 @@ from moduledeploy.runtime.clock import Clock, SystemClock, fail_after
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from prometheus_client import Histogram
+
     from moduledeploy.kube.credentials import Credentials
     from moduledeploy.runtime.metrics import ClientMetrics
 
@@ -94,6 +96,7 @@ class Transport:
     _host: str = attrs.field(init=False)
     _open_at: float = attrs.field(default=float("-inf"), init=False)
     _warned: set[str] = attrs.field(factory=set, init=False)
+    _series: dict[str, _Series] = attrs.field(factory=dict, init=False)  # by method
 
     def __attrs_post_init__(self) -> None:
         self._host = urlsplit(self.credentials.host).netloc
@@ -136,13 +139,16 @@ class Transport:
             content_type=content_type,
             before_send=before_send,
         )
+        series = self._series_of(method)
         for attempt in range(max_tries):
-            await self._wait_for_server(method)
+            await self._wait_for_server(series)
+            asked_at = self.clock.monotonic()
             try:
-                async with self._place(method):
+                async with self._places:
+                    series.waited.observe(self.clock.monotonic() - asked_at)
                     if before_send is not None:
                         before_send()
-                    return await self._send(call, timeout_s)
+                    return await self._send(call, timeout_s, series)
             except ApiError as error:
                 pause = self._pause_before_retry_s(error, method, attempt)
                 if pause is None or attempt + 1 == max_tries:
@@ -175,18 +181,23 @@ class Transport:
             resolved=self.metrics.dns_duration.labels(self._host).observe,
         )
 
-    async def _send(self, call: _Call, timeout_s: float) -> bytes:
+    def _series_of(self, method: str) -> _Series:
+        if (series := self._series.get(method)) is None:
+            series = self._series[method] = _Series.of(self.metrics, method, self._host)
+        return series
+
+    async def _send(self, call: _Call, timeout_s: float, series: _Series) -> bytes:
         began_at = self.clock.monotonic()
         try:
             async with self._requests.session() as session:
                 with _as_api_error(call.title, self._requests), fail_after(self.clock, timeout_s):
                     async with await self._open(session, call) as response:
                         body = await response.read()
-            self.metrics.request_size.labels(call.method, self._host).observe(len(call.data or b""))
-            self.metrics.response_size.labels(call.method, self._host).observe(len(body))
+            series.sent.observe(len(call.data or b""))
+            series.received.observe(len(body))
             return body
         finally:
-            self.metrics.duration.labels(call.method, self._host).observe(self.clock.monotonic() - began_at)
+            series.took.observe(self.clock.monotonic() - began_at)
 
     async def _open(self, session: aiohttp.ClientSession, call: _Call) -> aiohttp.ClientResponse:
         """Give an answer that is a success; a refused token is renewed and tried again, once."""
@@ -242,18 +253,11 @@ class Transport:
             self._open_at = max(self._open_at, self.clock.monotonic() + error.retry_after_s)
         return error
 
-    async def _wait_for_server(self, method: str) -> None:
+    async def _wait_for_server(self, series: _Series) -> None:
         wait_s = self._open_at - self.clock.monotonic()
         if wait_s > 0:
-            self.metrics.rate_limiter_duration.labels(method, self._host).observe(wait_s)
+            series.waited.observe(wait_s)
             await self.clock.sleep(wait_s)
-
-    @asynccontextmanager
-    async def _place(self, method: str) -> AsyncIterator[None]:
-        began_at = self.clock.monotonic()
-        async with self._places:
-            self.metrics.rate_limiter_duration.labels(method, self._host).observe(self.clock.monotonic() - began_at)
-            yield
 
     def _pause_before_retry_s(self, error: ApiError, method: str, attempt: int) -> float | None:
         backoff_s = _RETRY.delay_s(attempt, self.draw())
@@ -267,6 +271,21 @@ class Transport:
         if text not in self._warned and len(self._warned) < _MAX_WARNINGS:
             self._warned.add(text)
             _log.warning("the API server warns", text=text)
+
+
+@attrs.frozen
+class _Series:
+    """The measurements of one method. To look one up by its labels takes as long as to count in it."""
+
+    waited: Histogram
+    took: Histogram
+    sent: Histogram
+    received: Histogram
+
+    @classmethod
+    def of(cls, metrics: ClientMetrics, method: str, host: str) -> _Series:
+        families = (metrics.rate_limiter_duration, metrics.duration, metrics.request_size, metrics.response_size)
+        return cls(*(family.labels(method, host) for family in families))
 
 
 @attrs.frozen(kw_only=True)
