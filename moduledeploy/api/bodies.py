@@ -7,20 +7,27 @@ from typing import Any, Final
 
 from moduledeploy.api import names
 from moduledeploy.api.encode import encode_source, encode_template, metadata, owner_reference
+from moduledeploy.api.kinds import ModuleSource
 from moduledeploy.api.spec import DeploymentSpec, Template
 
 _LABEL_VALUE: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
 
-def _labels(template: Template, *, deployment: str, replica_set: str, number: int) -> dict[str, str]:
+def own_labels(module: ModuleSource, *, deployment: str, replica_set: str, number: int) -> dict[str, str]:
+    """The labels of this program on a ModuleReplicaSet and its Modules; without a ModuleDeployment one less."""
     labels = {
-        **template.labels,
-        names.MODULE_NAME_LABEL: template.module.name,
-        names.MODULE_VERSION_LABEL: template.module.version,
+        names.MODULE_NAME_LABEL: module.name,
+        names.MODULE_VERSION_LABEL: module.version,
         names.REPLICA_SET_LABEL: replica_set,
         names.REVISION_LABEL: str(number),
     }
     return {**labels, names.DEPLOYMENT_LABEL: deployment} if deployment else labels
+
+
+def base_labels(name: str, address: str) -> dict[str, str]:
+    """The labels by which people find a base's Modules; one whose value is no label's (a long name, no address) is left out."""
+    labels = {names.BASE_NAME_LABEL: name, names.BASE_IP_LABEL: address.replace(":", "-")}
+    return {key: value for key, value in labels.items() if _LABEL_VALUE.fullmatch(value)}
 
 
 def replica_set_body(
@@ -33,7 +40,10 @@ def replica_set_body(
         "metadata": metadata(
             name,
             namespace,
-            labels=_labels(spec.template, deployment=deployment, replica_set=name, number=number),
+            labels={
+                **spec.template.labels,
+                **own_labels(spec.template.module, deployment=deployment, replica_set=name, number=number),
+            },
             annotations={},
             owner=owner_reference(names.MODULE_DEPLOYMENT, deployment, deployment_uid),
         ),
@@ -62,14 +72,12 @@ def module_body(
     batch: str,
     uninstall_first: bool,
 ) -> dict[str, Any]:
-    """A Module of a ModuleReplicaSet on one base, with the finalizer from its first moment.
-
-    A pod's name may be longer than a label's value: then the label for people is left out.
-    """
-    labels = _labels(template, deployment=deployment, replica_set=replica_set, number=number)
-    for key, value in ((names.BASE_NAME_LABEL, base_name), (names.BASE_IP_LABEL, base_ip.replace(":", "-"))):
-        if _LABEL_VALUE.fullmatch(value):
-            labels[key] = value
+    """A Module of a ModuleReplicaSet on one base, with the finalizer from its first moment."""
+    labels = {
+        **template.labels,
+        **own_labels(template.module, deployment=deployment, replica_set=replica_set, number=number),
+        **base_labels(base_name, base_ip),
+    }
     annotations = dict(template.annotations)
     if batch:
         annotations[names.BATCH_ANNOTATION] = batch

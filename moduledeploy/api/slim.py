@@ -21,7 +21,16 @@ _Items = tuple[tuple[str, str], ...]
 # Templates, owners and sets of labels there are at a time; a table that has grown beyond holds mostly what is gone.
 _MOST_SHARED: Final = 8192
 _NO_SPEC: Final = PodSpec()
-_MODULE_LABELS: Final = frozenset({names.DEPLOYMENT_LABEL, names.REPLICA_SET_LABEL, names.REVISION_LABEL})
+_REVISION_LABELS: Final = frozenset(
+    {
+        names.DEPLOYMENT_LABEL,
+        names.MODULE_NAME_LABEL,
+        names.MODULE_VERSION_LABEL,
+        names.REPLICA_SET_LABEL,
+        names.REVISION_LABEL,
+    }
+)
+_BASE_LABELS: Final = frozenset({names.BASE_NAME_LABEL, names.BASE_IP_LABEL})
 _MODULE_ANNOTATIONS: Final = frozenset(
     {names.BATCH_ANNOTATION, names.UNINSTALL_FIRST_ANNOTATION, names.FORCE_DELETE_ANNOTATION}
 )
@@ -45,7 +54,7 @@ class Slimming:
         port = meta.annotation(names.ARKLET_PORT_ANNOTATION)
         annotations = () if port is None else ((names.ARKLET_PORT_ANNOTATION, port),)
         return Pod(
-            self._metadata(meta, labels, annotations),
+            self._metadata(meta, self._dict(labels), annotations),
             self._spec(pod.spec),
             PodStatus(_intern(status.phase), status.podIP, _ready(pod), _arklet_status(pod)),
         )
@@ -54,7 +63,7 @@ class Slimming:
         """What the controllers read of a Module."""
         meta, spec = module.metadata, module.spec
         return Module(
-            self._metadata(meta, _kept(meta.labels, _MODULE_LABELS), _kept(meta.annotations, _MODULE_ANNOTATIONS)),
+            self._metadata(meta, self._module_labels(meta.labels), _kept(meta.annotations, _MODULE_ANNOTATIONS)),
             # A base has several Modules, so what names it comes several times.
             ModuleSpec(self._one(spec.module), BaseReference(_intern(spec.base.name), _intern(spec.base.uid))),
             _module_status(module.status),
@@ -64,15 +73,20 @@ class Slimming:
         """Parts that are shared at present."""
         return len(self._shared)
 
-    def _metadata(self, meta: Metadata, labels: _Items, annotations: _Items) -> Metadata:
+    def _module_labels(self, labels: dict[str, str] | None) -> dict[str, str] | None:
+        """Those of its revision are many Modules'; with those of its base no two Modules have the same."""
+        shared, own = self._dict(_kept(labels, _REVISION_LABELS)), _kept(labels, _BASE_LABELS)
+        return {**(shared or {}), **{key: _intern(value) for key, value in own}} if own else shared
+
+    def _metadata(self, meta: Metadata, labels: dict[str, str] | None, annotations: _Items) -> Metadata:
         return Metadata(
             meta.name,
             _intern(meta.namespace),
             meta.uid,
             meta.resourceVersion,
             meta.generation,
-            self._dict(labels) if labels else None,
-            self._dict(annotations) if annotations else None,
+            labels,
+            self._dict(annotations),
             meta.creationTimestamp,
             meta.deletionTimestamp,
             self._one(meta.finalizers) if meta.finalizers else (),
@@ -95,7 +109,9 @@ class Slimming:
                     return self._shared.get(key) or self._keep(key, PodSpec((Container(container.name, (port,)),)))
         return _NO_SPEC
 
-    def _dict(self, items: _Items) -> dict[str, str]:
+    def _dict(self, items: _Items) -> dict[str, str] | None:
+        if not items:
+            return None
         return self._shared.get(items) or self._keep(items, dict(items))
 
     def _one(self, value: T) -> T:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol, TypeGuard, assert_never
 
 import anyio
@@ -15,6 +16,7 @@ from moduledeploy.api.traffic import labelled_modules, pod_label
 from moduledeploy.arklet import outcomes
 from moduledeploy.controllers.facts import BaseKey, wanted
 from moduledeploy.controllers.failures import first_error, is_of_another
+from moduledeploy.controllers.labels import labels_to_mend
 from moduledeploy.controllers.modules import ModuleWriter
 from moduledeploy.controllers.resources import MODULES, PODS
 from moduledeploy.kube.errors import Invalid, KubeError, NotFound
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 _log: Final = structlog.get_logger()
 STALE_RETRY_S: Final = 0.5
 BUSY_RETRY_S: Final = 2.0  # another operation on that module is under way in the base
+LABEL_PAUSE_S: Final = 10.0  # between two times that labels are put back on one base
 INSTALL_FAILED: Final = "InstallFailed"
 BUSY: Final = "BaseBusy"
 IDENTITY_MISMATCH: Final = "IdentityMismatch"
@@ -72,6 +75,7 @@ class _Session:
     """What this process knows of a base beyond the API: Arklet's last list, and for which container.
 
     failures: calls in a row that didn't reach it; unsettled: operations in a row without a clear end.
+    label_at: when labels may be put back again; somebody else may put them as often as he likes.
     """
 
     container_id: str = ""
@@ -79,6 +83,7 @@ class _Session:
     failures: int = 0
     unsettled: int = 0
     retry_at: float = 0.0
+    label_at: float = 0.0
 
 
 @attrs.define(kw_only=True)
@@ -125,10 +130,11 @@ class BaseController:
             self.written.forget(key)
             return Done()
         session = self._session(key, pod)
+        label_at = await self._put_labels_back(key, session, pod, modules)
         decision = self._decide(key, session, pod, modules)
         wrote = await self._tell(key, session, modules, decision)
         if wrote or decision.step is None or pod is None:
-            return self._rest(key, session, decision, wrote=wrote)
+            return self._rest(key, session, decision, wrote=wrote, label_at=label_at)
         if session.retry_at > self.clock.monotonic():
             return RequeueAfter(session.retry_at - self.clock.monotonic())
         await self._operate(key, session, pod, modules, decision.step)
@@ -151,11 +157,14 @@ class BaseController:
             is_gone=pod is None or pod.has_ended,
             is_reachable=is_reachable,
             container_id=session.container_id,
-            modules=tuple(wanted(module) for module in modules.values()),
+            modules=tuple(map(self._wanted, modules.values())),
             listed=session.listed,
             routes=self.cluster.routes(key, pod, modules.values()) if pod is not None else {},
         )
         return converge(view, round(self.clock.wall(), 6))
+
+    def _wanted(self, module: Module) -> Wanted:
+        return wanted(module, self.cluster.family_of(module))
 
     async def _tell(self, key: BaseKey, session: _Session, modules: dict[str, Module], decision: Decision) -> bool:
         """Write what was found out; whether anything was written."""
@@ -167,12 +176,36 @@ class BaseController:
                 self._await_watch(session)
         return bool(decision.reports or decision.released)
 
-    def _rest(self, key: BaseKey, session: _Session, decision: Decision, *, wrote: bool) -> Done | RequeueAfter:
+    async def _put_labels_back(
+        self, key: BaseKey, session: _Session, pod: Pod | None, modules: dict[str, Module]
+    ) -> float:
+        """Labels of ours that somebody edited are as before, but not more often than now and then: returns when they may be."""
+        edited = [(module, found) for module in modules.values() if (found := self._edited_labels(module, pod))]
+        now = self.clock.monotonic()
+        if not edited:
+            return math.inf
+        if now < session.label_at:
+            return session.label_at
+        session.label_at = now + LABEL_PAUSE_S
+        for module, labels in edited:
+            await self._modules.label(key, module, labels)
+        return math.inf
+
+    def _edited_labels(self, module: Module, pod: Pod | None) -> Mapping[str, str | None]:
+        owner = module.metadata.controller
+        if pod is None or owner is None:
+            return {}
+        where = ObjectKey(module.metadata.namespace, owner.name)
+        return labels_to_mend(module, self.cluster.stores.replica_sets.get(where), pod)
+
+    def _rest(
+        self, key: BaseKey, session: _Session, decision: Decision, *, wrote: bool, label_at: float
+    ) -> Done | RequeueAfter:
         if wrote and decision.step is not None:
             return RequeueAfter(max(0.0, session.retry_at - self.clock.monotonic()))
         if wrote:
             return Done()
-        moments = [self.audits.next_at(key) - self.clock.monotonic()]
+        moments = [min(label_at, self.audits.next_at(key)) - self.clock.monotonic()]
         if decision.wake_at is not None:
             session.listed = None if decision.step is None and _is_starting(session) else session.listed
             moments.append(decision.wake_at - self.clock.wall())
@@ -352,7 +385,7 @@ class BaseController:
         if session.failures > 1:
             for module in modules.values():
                 if module.metadata.is_terminating or module.status.status in ("", ModuleStatusWord.PENDING):
-                    await self._modules.say(key, wanted(module), UNREACHABLE, why)
+                    await self._modules.say(key, self._wanted(module), UNREACHABLE, why)
 
     def _back_off(self, session: _Session, failures: int, *, at_least_s: float = 0.0) -> None:
         delay_s = max(at_least_s, UNREACHABLE_BACKOFF.delay_s(failures - 1, self.draw()))

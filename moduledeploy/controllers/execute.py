@@ -9,7 +9,7 @@ import attrs
 import structlog
 
 from moduledeploy.api import names
-from moduledeploy.api.bodies import merge_finalizers, module_body, replica_set_body
+from moduledeploy.api.bodies import merge_finalizers, module_body, own_labels, replica_set_body
 from moduledeploy.api.encode import owner_reference
 from moduledeploy.api.traffic import (
     service_body,
@@ -111,10 +111,8 @@ class Executor:
                 owner = owner_reference(names.MODULE_REPLICA_SET, replica_set, self.view.revisions[replica_set].uid)
                 meta = {"resourceVersion": version, "ownerReferences": [owner]}
                 await self._patch(MODULES, name, {"metadata": meta})
-            case actions.AdjustRevision(name=name, number=number, replicas=replicas):
-                labels = {names.REVISION_LABEL: str(number)}
-                body = {"metadata": {"labels": labels}, "spec": {"replicas": replicas}}
-                await self._patch(MODULE_REPLICA_SETS, name, body)
+            case actions.AdjustRevision():
+                await self._adjust(action)
             case actions.DeleteRevision(name=name, uid=uid):
                 await self._delete(MODULE_REPLICA_SETS, name, uid)
             case CreateService() | OwnService() | MendService() | LeaveService():
@@ -186,6 +184,17 @@ class Executor:
             replicas=action.replicas,
         )
         self._note(MODULE_REPLICA_SETS, await self.writer.create(MODULE_REPLICA_SETS, parent.namespace, body))
+
+    async def _adjust(self, action: actions.AdjustRevision) -> None:
+        """Write all that a ModuleDeployment decides about a ModuleReplicaSet; its template never changes."""
+        parent, module = self.view.parent, self.view.revisions[action.name].template.module
+        labels = own_labels(module, deployment=parent.name, replica_set=action.name, number=action.number)
+        spec = {
+            "replicas": action.replicas,
+            "minReadySeconds": parent.spec.min_ready_s,
+            "schedulingStrategy": {"schedulingPolicy": parent.spec.scheduling.value},
+        }
+        await self._patch(MODULE_REPLICA_SETS, action.name, {"metadata": {"labels": labels}, "spec": spec})
 
     async def _move(self, move: actions.CreateModule | actions.DeleteModule) -> None:
         if isinstance(move, actions.DeleteModule):

@@ -83,12 +83,13 @@ def base_key(module: Module) -> BaseKey:
 
 def order_of(module: Module) -> tuple[float, int, str]:
     """Modules in the order of their creation; within one second (the API's resolution) the newer revision is the later one."""
-    number = module.metadata.label(names.REVISION_LABEL) or ""
-    return (
-        created_at(module.metadata),
-        int(number) if number.isascii() and number.isdigit() else 0,
-        module.metadata.name,
-    )
+    return created_at(module.metadata), number_of(module.metadata), module.metadata.name
+
+
+def number_of(meta: Metadata) -> int:
+    """The revision number that a label says; 0 where it is no number."""
+    number = meta.label(names.REVISION_LABEL) or ""
+    return int(number) if number.isascii() and number.isdigit() else 0
 
 
 def module_facts(module: Module) -> ModuleFacts:
@@ -117,13 +118,13 @@ def module_facts(module: Module) -> ModuleFacts:
     )
 
 
-def wanted(module: Module) -> Wanted:
-    """What convergence knows of a Module."""
+def wanted(module: Module, family: FamilyKey | None) -> Wanted:
+    """What convergence knows of a Module of that family."""
     meta = module.metadata
     return Wanted(
         name=meta.name,
         uid=meta.uid,
-        family=str(family_of(module)),
+        family=str(family),
         order=order_of(module),
         source=module.spec.module,
         status=module.status,
@@ -180,11 +181,10 @@ def _obstacle(pod: Pod) -> Obstacle | None:
 def revision(replica_set: ModuleReplicaSet) -> Revision:
     """A ModuleReplicaSet as a revision. Raises DecodeError."""
     meta, spec = replica_set.metadata, decode_replica_set_spec(replica_set.spec)
-    number = meta.label(names.REVISION_LABEL) or ""
     return Revision(
         name=meta.name,
         uid=meta.uid,
-        number=int(number) if number.isascii() and number.isdigit() else 0,
+        number=number_of(meta),
         template=spec.template,
         replicas=spec.replicas,
         created_at=created_at(meta),

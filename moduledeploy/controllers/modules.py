@@ -1,8 +1,8 @@
-"""What the base controller writes to Modules: status, with an event for each failed install, and the end of their deletion."""
+"""What the base controller writes to Modules: status, with an event for each failed install, labels, the end of deletion."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -105,6 +105,20 @@ class ModuleWriter:
             action="Install",
             note=f"{module.source.identity} on {key.name}: {message}",
         )
+
+    async def label(self, key: BaseKey, module: Module, labels: Mapping[str, str | None]) -> None:
+        """Write labels of that very Module; void when it is gone or another one has its name."""
+        body = {"metadata": {"uid": module.metadata.uid, "labels": labels}}
+        try:
+            wrote = await self.writer.patch(MODULES, ObjectKey(key.namespace, module.metadata.name), body)
+        except NotFound:
+            return
+        except Invalid as refusal:
+            if not is_of_another(refusal):
+                raise
+            return
+        self.written.wrote(key, MODULES, wrote.resource_version)
+        _log.info("labels put back", module=module.metadata.name, labels=sorted(labels))
 
     async def release(self, key: BaseKey, module: Module) -> bool:
         """Take this program's finalizer away; False where somebody else took the last one."""

@@ -26,6 +26,7 @@ from moduledeploy.controllers.facts import (
     service_facts,
     spec_of_replica_set,
 )
+from moduledeploy.controllers.labels import is_edited
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES, SERVICES
 from moduledeploy.controllers.slowstart import SlowStart
 from moduledeploy.kube.errors import Forbidden, Invalid
@@ -188,7 +189,7 @@ class RolloutController:
             self.cluster.keys.family(rival)
         winner = self._claims.winner(key)
         deployment = self.cluster.stores.base_deployments.get(ObjectKey(*pool))
-        revisions = self._revisions_of(key, meta.uid)
+        revisions = self._revisions_of(key, meta.uid, spec)
         return View(
             parent=Parent(
                 kind=key.kind,
@@ -262,7 +263,7 @@ class RolloutController:
         allowed = ", ".join(sorted(self.url_schemes))
         return f"spec.template.spec.module.url: scheme {scheme!r} is not allowed, only {allowed} (flag --url-schemes)"
 
-    def _revisions_of(self, key: FamilyKey, uid: str) -> Mapping[str, Revision]:
+    def _revisions_of(self, key: FamilyKey, uid: str, spec: DeploymentSpec) -> Mapping[str, Revision]:
         """Not those of a namesake that is gone: they are about to be collected, with whatever is made for them."""
         stores = self.cluster.stores
         if key.kind == names.MODULE_REPLICA_SET:
@@ -277,7 +278,16 @@ class RolloutController:
             for item in found
             if (made := self._revision(item, before.get(item.metadata.uid))) is not None
         }
-        return {made.name: made for _, made in now.values()}
+        edited = {
+            item.metadata.uid
+            for item in found
+            if key.kind == names.MODULE_DEPLOYMENT
+            and item.metadata.uid in now
+            and is_edited(item, now[item.metadata.uid][1], key.name, spec)
+        }
+        return {
+            made.name: attrs.evolve(made, is_edited=True) if uid in edited else made for uid, (_, made) in now.items()
+        }
 
     @staticmethod
     def _revision(replica_set: ModuleReplicaSet, known: tuple[str, Revision] | None) -> Revision | None:

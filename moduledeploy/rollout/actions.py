@@ -52,7 +52,7 @@ class AdoptModule:
 
 @attrs.frozen(kw_only=True)
 class AdjustRevision:
-    """Write a ModuleReplicaSet's replicas and revision number."""
+    """Write a ModuleReplicaSet's replicas and revision number, and what else of it the ModuleDeployment decides."""
 
     name: str
     number: int

@@ -21,6 +21,7 @@ from moduledeploy.rollout.budget import Budget, resolve_max_unavailable
 from moduledeploy.rollout.failure import deadline_at, find_drained_at, judge, run_clock
 from moduledeploy.rollout.gate import Gate, GateWrite, give_up, read_gate, token
 from moduledeploy.rollout.moves import Aim, Moves
+from moduledeploy.rollout.numbers import number_all
 from moduledeploy.rollout.release import allowed, batch_key, complete, is_batch_done, is_complete, next_release
 from moduledeploy.rollout.report import Findings, report
 from moduledeploy.rollout.service import plan_service
@@ -28,7 +29,7 @@ from moduledeploy.rollout.slots import Mark
 from moduledeploy.rollout.transitions import EventFact, transitions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from moduledeploy.rollout.view import Placer, Revision, View
 
@@ -65,7 +66,9 @@ def plan(view: View, pool: Placer, now: float) -> Plan:
     target = find_revision(view)
     if target is None:
         return _plan_revision(view, now)
-    made = _Pass(view=view, pool=pool, now=now, target=_renumbered(view, target)).run()
+    numbers = number_all(view.revisions, target) if parent.is_deployment else {target.name: target.number}
+    target = attrs.evolve(target, number=numbers[target.name])
+    made = _Pass(view=view, pool=pool, now=now, target=target, numbers=numbers).run()
     return attrs.evolve(made, actions=(*services.actions, *made.actions))
 
 
@@ -76,12 +79,6 @@ def find_revision(view: View) -> Revision | None:
     template = view.parent.spec.template
     equal = [revision for revision in view.revisions.values() if revision.template == template]
     return min(equal, key=lambda revision: (revision.created_at, revision.name), default=None)
-
-
-def _renumbered(view: View, target: Revision) -> Revision:
-    """The newest revision with the highest number: one that comes back gets a new one, by which its Modules are told apart."""
-    highest = max(revision.number for revision in view.revisions.values())
-    return target if target.number == highest else attrs.evolve(target, number=highest + 1)
 
 
 def _plan_revision(view: View, now: float) -> Plan:
@@ -128,6 +125,7 @@ class _Pass:
     pool: Placer
     now: float
     target: Revision
+    numbers: Mapping[str, int]
 
     def run(self) -> Plan:
         view, slots, now = self.view, self.view.slots, self.now
@@ -330,9 +328,8 @@ class _Pass:
             return
         sizes = self._sizes(release, aimed)
         for revision in self.view.revisions.values():
-            number = self.target.number if revision.name == self.target.name else revision.number
-            replicas = sizes.get(revision.name, 0)
-            if (number, replicas) != (revision.number, revision.replicas):
+            number, replicas = self.numbers[revision.name], sizes.get(revision.name, 0)
+            if revision.is_edited or (number, replicas) != (revision.number, revision.replicas):
                 yield actions.AdjustRevision(name=revision.name, number=number, replicas=replicas)
 
     def _sizes(self, release: Release, aimed: Revision) -> dict[str, int]:

@@ -54,7 +54,7 @@ class Placer(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Revision:
-    """One ModuleReplicaSet of the family."""
+    """One ModuleReplicaSet of the family; number 0 is none; is_edited: what the parent writes there isn't as it was written."""
 
     name: str
     uid: str
@@ -62,6 +62,7 @@ class Revision:
     template: Template
     replicas: int
     created_at: float
+    is_edited: bool = False
 
 
 @attrs.frozen(kw_only=True)
