@@ -1,4 +1,4 @@
-"""What people change by hand in a module's traffic is changed back."""
+"""What people change by hand in a module's traffic, and in what a ModuleDeployment made, is changed back."""
 
 from __future__ import annotations
 
@@ -63,3 +63,36 @@ async def test_a_label_on_a_base_without_the_module_goes() -> None:
     await world.rest()
 
     assert LABEL not in world.api.get(resources.PODS, "base-01")["metadata"]["labels"]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"replicas": 7},
+        {"minReadySeconds": 9},
+        {"minReadySeconds": None},
+        {"schedulingStrategy": {"schedulingPolicy": "stacking"}},
+        {"schedulingStrategy": None},
+    ],
+)
+async def test_a_revision_is_as_its_deployment_says(edit: Body) -> None:
+    world = await served()
+    (before,) = world.api.list(resources.MODULE_REPLICA_SETS)
+
+    world.patch(resources.MODULE_REPLICA_SETS, before["metadata"]["name"], {"spec": edit})
+    await world.rest()
+
+    (after,) = world.api.list(resources.MODULE_REPLICA_SETS)
+    assert after["spec"] == before["spec"]
+    assert len(world.modules()) == 1
+
+
+async def test_a_revision_follows_when_its_deployment_asks_for_another_time_or_place() -> None:
+    world = await served()
+
+    world.edit(minReadySeconds=9, schedulingStrategy={"schedulingPolicy": "stacking"})
+    await world.rest()
+
+    (revision,) = world.api.list(resources.MODULE_REPLICA_SETS)
+    assert revision["spec"]["minReadySeconds"] == 9
+    assert revision["spec"]["schedulingStrategy"] == {"schedulingPolicy": "stacking"}

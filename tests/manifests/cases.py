@@ -363,6 +363,7 @@ DEPLOYMENT_CHANGES: Final = [
     Change("peer mode with another policy", {"replicas": -1}, strategy(upgradePolicy="uninstall_then_install")),
 ]
 
+_ONE_VERSION: Final = "can't be changed: its Modules would not follow; change the ModuleDeployment, or make a new"
 REPLICA_SET_CHANGES: Final = [
     Change(
         "another base Deployment",
@@ -371,6 +372,8 @@ REPLICA_SET_CHANGES: Final = [
         "spec.baseDeploymentName",
         "can't be changed; make a new ModuleReplicaSet for another base Deployment",
     ),
+    Change("another version", {}, module(version="2.0.0"), "spec.template", _ONE_VERSION),
+    Change("an annotation", {}, {"template": {"metadata": {"annotations": {"a": "b"}}}}, "spec.template", _ONE_VERSION),
     Change("more replicas", {"replicas": 3}, {"replicas": 12}),
     Change("from peer mode to none", {"replicas": -1}, {"replicas": 0}),
 ]
