@@ -1,8 +1,8 @@
 """The reflector's state machine: what to do next, given what the last exchange with the server came to.
 
-    Empty ──stream──────────────► marker ──► Listed ⇄ watch
-      │                                        ▲
-      └──pages──► Paging ⇄ next page ──────────┘
+    Empty ──stream──────────────► marker ──► Listed ⇄ watch ──silence, faults in a row──► Doubted ⇄ how far are you?
+      │                                        ▲  ▲                                          │
+      └──pages──► Paging ⇄ next page ──────────┘  └──────────────as far as we────────────────┘
 
 Everything here is a value or a total function; `reflector` does the I/O. `Empty` means that everything has to be read,
 not that the cache is empty: the cache keeps what it has until the new state is complete.
@@ -26,12 +26,15 @@ from moduledeploy.kube.errors import (
     Unauthorized,
     Unreachable,
 )
+from moduledeploy.kube.versions import is_at_least, is_comparable
 
 # A watch that ends within this time without an event is no success (client-go: VeryShortWatchError).
 SHORT_WATCH_S: Final = 1.0
 # Then something is wrong with the version itself: some kinds answer a stale one with an empty 200 (kubernetes #104171).
 _SHORT_WATCHES_BEFORE_RELIST: Final = 5
 _SERVER_ERRORS_BEFORE_RELIST: Final = 3
+# By then the server was away, and may have come back with a storage that was restored from a backup.
+_FAULTS_BEFORE_DOUBT: Final = 2
 
 
 class Means(Enum):
@@ -95,7 +98,19 @@ class Listed:
     failures: int = 0
 
 
-State = Empty | Paging | Listed
+@attrs.frozen
+class Doubted:
+    """The server is to be asked how far it is before the watch goes on.
+
+    One whose storage went back takes a watch at `rv` and says nothing until it is that far again (kubernetes #107457).
+    """
+
+    rv: str
+    prefers: Means
+    failures: int = 0
+
+
+State = Empty | Paging | Listed | Doubted
 
 
 @attrs.frozen
@@ -117,7 +132,14 @@ class Ended:
     is_synced: bool = False
 
 
-Outcome = PageRead | Ended
+@attrs.frozen
+class Asked:
+    """The server is at `rv` now."""
+
+    rv: str
+
+
+Outcome = PageRead | Ended | Asked
 
 
 @attrs.frozen
@@ -137,7 +159,7 @@ def advance(state: State, outcome: Outcome) -> Step:
                 Pause.NONE,
             )
         case Empty(prefers=prefers), Ended(is_synced=True) as ended:
-            return _after_watch(Listed(ended.rv, prefers), ended)
+            return _after_watch(Listed("", prefers), ended)
         case Empty() as empty, Ended() as ended:
             anew = _reread(empty, ended.why)
             # Other means are no repetition: what failed once has not failed them.
@@ -145,8 +167,14 @@ def advance(state: State, outcome: Outcome) -> Step:
         case Paging() as paging, Ended(why=why):
             return Step(_same_page_or_anew(paging, why), Pause.BACKOFF)
         case Listed() as listed, Ended() as ended:
-            return _after_watch(attrs.evolve(listed, rv=ended.rv or listed.rv), ended)
-        case Listed(), PageRead():
+            return _after_watch(listed, ended)
+        case Doubted() as doubted, Asked(rv=rv):
+            return Step(_listed_or_anew(doubted, rv), Pause.NONE)
+        case Doubted() as doubted, Ended(why=Failure.CUT | Failure.SERVER | Failure.BUSY):
+            return Step(doubted, Pause.BACKOFF)
+        case Doubted(rv=rv, prefers=prefers, failures=failures), Ended():
+            return Step(Listed(rv, prefers, failures), Pause.BACKOFF)  # it can't be told; the watch says what is wrong
+        case _, PageRead() | Asked():
             return Step(state, Pause.BACKOFF)
     raise AssertionError(f"{state} has no answer to {outcome}")
 
@@ -179,16 +207,28 @@ def _same_page_or_anew(paging: Paging, why: Failure) -> State:
             return paging
 
 
+def _listed_or_anew(doubted: Doubted, rv: str) -> State:
+    if is_comparable(rv) and is_comparable(doubted.rv) and not is_at_least(rv, doubted.rv):
+        return Empty(means=doubted.prefers, prefers=doubted.prefers)
+    return Listed(doubted.rv, doubted.prefers, doubted.failures)
+
+
 def _after_watch(listed: Listed, ended: Ended) -> Step:
     was_healthy = ended.lived_s > SHORT_WATCH_S or ended.events > 0
-    resume = attrs.evolve(listed, failures=0 if was_healthy else listed.failures + 1)
-    relist = Empty(rv=resume.rv, means=resume.prefers, prefers=resume.prefers)
+    rv = ended.rv or listed.rv
+    resume = Listed(rv, listed.prefers, failures=0 if was_healthy else listed.failures + 1)
+    doubted = Doubted(rv, resume.prefers, resume.failures)
+    relist = Empty(rv=rv, means=resume.prefers, prefers=resume.prefers)
     pause = Pause.FRESH if was_healthy else Pause.BACKOFF
     match ended.why:
         case Failure.END if ended.lived_s > SHORT_WATCH_S:
             return Step(resume, Pause.NONE)
         case Failure.END | Failure.SHORT:
             return Step(relist if resume.failures >= _SHORT_WATCHES_BEFORE_RELIST else resume, pause)
+        case Failure.CUT | Failure.SERVER if resume.failures >= _FAULTS_BEFORE_DOUBT:
+            return Step(doubted, pause)
+        case Failure.IDLE if ended.rv in ("", listed.rv):
+            return Step(doubted, pause)
         case Failure.CUT | Failure.IDLE | Failure.BUSY | Failure.SERVER | Failure.DENIED:
             return Step(resume, pause)
         case Failure.STREAM_ERROR:

@@ -14,6 +14,8 @@ from moduledeploy.kube.ahead import PagesAhead
 from moduledeploy.kube.errors import ApiError, error_from_status
 from moduledeploy.kube.phases import (
     SHORT_WATCH_S,
+    Asked,
+    Doubted,
     Empty,
     Ended,
     Failure,
@@ -172,6 +174,8 @@ class Reflector(Generic[T]):
                 return await self._page(pages.read(token))
             case Listed(rv=rv):
                 return await self._watch(rv, is_initial=False)
+            case Doubted():
+                return await self._ask()
 
     def _begin(self) -> None:
         self._read_began_at = self.clock.monotonic()
@@ -203,6 +207,20 @@ class Reflector(Generic[T]):
         if not page.continue_token:
             await self._complete(page.rv, "list")
         return PageRead(page.rv, page.continue_token)
+
+    async def _ask(self) -> Outcome:
+        """How far the server is: the version of the smallest list there is."""
+        path, query, rules = self.resource.path(self.namespace), {"limit": "1"}, self.rules
+        try:
+            answer = await self.transport.request(
+                "GET", path, query=query, timeout_s=rules.answer_within_s, max_tries=1
+            )
+            return Asked(self.decoder.decode_page(answer).rv)
+        except ApiError as error:
+            return Ended(self._failed(error))
+        except UndecodableList as error:
+            self._error = f"undecodable list: {error}"
+            return Ended(Failure.UNDECODABLE)
 
     async def _watch(self, rv: str, *, is_initial: bool) -> Ended:
         rules = self.rules

@@ -219,7 +219,7 @@ async def test_7_a_half_open_connection_is_given_up_within_90_seconds() -> None:
 @pytest.mark.parametrize("initial", [Means.PAGES, Means.STREAM])
 async def test_7_a_watch_that_dies_before_its_first_bookmark_is_given_up_as_soon(initial: Means) -> None:
     listed = [Reply(page(10, thing("a", 3))), Stream()] if initial is Means.PAGES else [synced(then=Then.END), Stream()]
-    async with rig(*listed, Stream([modified("a", 11)]), initial=initial) as it:
+    async with rig(*listed, Reply(page(12)), Stream([modified("a", 11)]), initial=initial) as it:
         await it.clock.run_until(lambda: len(it.server.requests) == 2)
 
         await it.clock.run_until(lambda: it.informer.store.last_rv == "11", at_most_s=90)
@@ -228,14 +228,28 @@ async def test_7_a_watch_that_dies_before_its_first_bookmark_is_given_up_as_soon
 @pytest.mark.parametrize("first", [Stream(), Stream([bookmark(10)])])
 async def test_7_silence_may_be_nothing_else_and_is_no_fault(first: Stream) -> None:
     """A server whose storage reports no progress sends no second bookmark to kinds in which nothing happens."""
-    listed = Reply(page(10, thing("a", 3)))
+    listed, far = Reply(page(10, thing("a", 3))), Reply(page(12, thing("a", 3)))
+    script = [listed, first, far, Stream(), far, Stream([modified("a", 11)])]
     with capture_logs() as logs:
-        async with rig(listed, first, Stream(), Stream([modified("a", 11)]), initial=Means.PAGES) as it:
+        async with rig(*script, initial=Means.PAGES) as it:
             await it.clock.run_until(lambda: it.informer.store.last_rv == "11", at_most_s=180)
 
-            assert [request.query.get("resourceVersion") for request in it.server.requests[1:]] == ["10"] * 3
+            assert [request.query.get("resourceVersion") for request in it.server.requests[1:]] == ["10", None] * 2 + [
+                "10"
+            ]
             assert it.informer.last_error == ""
     assert [entry["event"] for entry in logs if entry["log_level"] != "debug"] == ["cache filled"]
+
+
+async def test_10_a_watch_that_is_silent_because_the_history_went_back_is_found_out() -> None:
+    """A restored storage takes a watch at a version that it will reach much later (kubernetes #107457)."""
+    restored = Stream([added("b", 2), bookmark(5, ends_initial=True)])
+    with capture_logs() as logs:
+        async with rig(synced(then=Then.END), Stream(), Reply(page(4, thing("b", 2))), restored) as it:
+            await it.clock.run_until(lambda: stored(it.informer) == {"b": 2}, at_most_s=90)
+
+            assert it.told()[2:] == ["a: uid-a@3 -> -", "b: uid-b@4 -> uid-b@2"]
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["the server's history went back"]
 
 
 async def test_4_a_slow_stream_that_still_says_something_is_waited_for() -> None:

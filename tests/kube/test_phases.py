@@ -19,6 +19,8 @@ from moduledeploy.kube.errors import (
     Unreachable,
 )
 from moduledeploy.kube.phases import (
+    Asked,
+    Doubted,
     Empty,
     Ended,
     Failure,
@@ -39,6 +41,7 @@ STATES: list[State] = [
     Paging("7", "token", Means.STREAM),
     Paging("7", "token", Means.PAGES),
     *(Listed("7", prefers, failures) for prefers in (Means.STREAM, Means.PAGES) for failures in range(6)),
+    *(Doubted("7", prefers, failures) for prefers in (Means.STREAM, Means.PAGES) for failures in range(6)),
 ]
 ENDS = [
     Ended(why, rv, lived_s, events, is_synced)
@@ -51,7 +54,7 @@ WATCH_FAULTS = [why for why in Failure if why is not Failure.END]
 def test_whatever_happens_there_is_a_next_step_and_no_fault_is_answered_at_once_with_the_same_request(
     state: State,
 ) -> None:
-    outcomes: list[Outcome] = [PageRead("9", ""), PageRead("9", "more"), *ENDS]
+    outcomes: list[Outcome] = [PageRead("9", ""), PageRead("9", "more"), Asked("9"), Asked("5"), Asked(""), *ENDS]
     for outcome in outcomes:
         step = advance(state, outcome)
 
@@ -68,6 +71,8 @@ def _asks(state: State) -> object:
             return token
         case Listed(rv=rv):
             return ("watch", rv)
+        case Doubted():
+            return "how far"
 
 
 @pytest.mark.parametrize("prefers", [Means.STREAM, Means.PAGES])
@@ -90,6 +95,42 @@ def test_a_version_that_is_of_no_use_leads_to_a_complete_read_not_older_than_it(
     step = advance(Listed("7", Means.STREAM), Ended(why, "9"))
 
     assert step.state == Empty("9", Means.STREAM, Means.STREAM)
+
+
+@pytest.mark.parametrize("why", [Failure.CUT, Failure.SERVER])
+def test_after_two_faults_in_a_row_the_server_is_asked_how_far_it_is(why: Failure) -> None:
+    once = advance(Listed("7", Means.STREAM), Ended(why, "7", lived_s=0.01))
+    assert once.state == Listed("7", Means.STREAM, failures=1)
+
+    assert advance(once.state, Ended(why, "7", lived_s=0.01)).state == Doubted("7", Means.STREAM, failures=2)
+
+
+def test_a_silent_watch_is_in_doubt_unless_it_got_further() -> None:
+    silent = Ended(Failure.IDLE, "7", lived_s=80)
+
+    assert advance(Listed("7", Means.STREAM), silent).state == Doubted("7", Means.STREAM)
+    assert advance(Listed("6", Means.STREAM), silent).state == Listed("7", Means.STREAM)
+
+
+@pytest.mark.parametrize(
+    ("rv", "expected"),
+    [
+        ("7", Listed("7", Means.PAGES, 2)),
+        ("10", Listed("7", Means.PAGES, 2)),
+        ("aggregated", Listed("7", Means.PAGES, 2)),
+        ("6", Empty("", Means.PAGES, Means.PAGES)),
+    ],
+)
+def test_10_a_server_that_is_not_as_far_any_more_is_read_anew(rv: str, expected: State) -> None:
+    assert advance(Doubted("7", Means.PAGES, 2), Asked(rv)) == Step(expected, Pause.NONE)
+
+
+@pytest.mark.parametrize("why", list(Failure))
+def test_a_server_that_can_t_say_how_far_it_is_is_asked_again_or_watched(why: Failure) -> None:
+    is_away = why in (Failure.CUT, Failure.SERVER, Failure.BUSY)
+
+    expected = (Doubted if is_away else Listed)("7", Means.STREAM, 2)
+    assert advance(Doubted("7", Means.STREAM, 2), Ended(why)) == Step(expected, Pause.BACKOFF)
 
 
 def test_a_watch_that_ended_in_order_is_opened_again_at_once() -> None:
@@ -157,6 +198,6 @@ def test_errors_are_classed_by_what_they_lead_to(error: ApiError, in_stream: boo
 
 
 def test_outcomes_are_a_closed_set() -> None:
-    outcomes: list[Outcome] = [PageRead("1", ""), Ended(Failure.END)]
+    outcomes: list[Outcome] = [PageRead("1", ""), Ended(Failure.END), Asked("1")]
 
-    assert {type(outcome) for outcome in outcomes} == {PageRead, Ended}
+    assert {type(outcome) for outcome in outcomes} == {PageRead, Ended, Asked}

@@ -249,6 +249,17 @@ SCENARIOS = [
         store={"b": 2},
     ),
     Scenario(
+        name="10 a server that is back with less than it had is read anew, though it would take the watch",
+        script=[
+            READY,
+            *[failure(503, "ServiceUnavailable")] * 2,
+            Reply(page(4, thing("b", 2))),
+            Stream([added("b", 2), bookmark(5, ends_initial=True)], Then.END),
+        ],
+        asked=["stream at", *["watch at 10"] * 2, "list limit=1", "stream at", "watch at 5"],
+        store={"b": 2},
+    ),
+    Scenario(
         name="11 an object that doesn't decode costs itself alone in a list",
         script=[
             failure(400, "BadRequest"),
@@ -302,16 +313,16 @@ SCENARIOS = [
         restarts={"http_429": 1},
     ),
     Scenario(
-        name="a server that is gone is asked for the same watch until it is back",
-        script=[READY, *[Refuse()] * 4, Stream([modified("a", 11)])],
-        asked=["stream at", *["watch at 10"] * 5],
+        name="a server that is gone is asked how far it is until it is back, then for the same watch",
+        script=[READY, *[Refuse()] * 6, Reply(page(10, thing("a", 3))), Stream([modified("a", 11)])],
+        asked=["stream at", *["watch at 10"] * 4, *["list limit=1"] * 3, "watch at 10"],
         store={"a": 11},
-        restarts={"reset": 2},  # aiohttp itself repeats a GET once on a broken connection
+        restarts={"reset": 3},  # aiohttp itself repeats a GET once on a broken connection
     ),
     Scenario(
-        name="a server in trouble is asked for the same watch",
-        script=[READY, *[failure(503, "ServiceUnavailable")] * 4, Stream([modified("a", 11)])],
-        asked=["stream at", *["watch at 10"] * 5],
+        name="a server in trouble is asked how far it is, then for the same watch",
+        script=[READY, *[failure(503, "ServiceUnavailable")] * 4, Reply(page(12)), Stream([modified("a", 11)])],
+        asked=["stream at", *["watch at 10"] * 2, *["list limit=1"] * 3, "watch at 10"],
         store={"a": 11},
         restarts={"http_5xx": 4},
     ),
