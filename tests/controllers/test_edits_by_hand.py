@@ -70,7 +70,6 @@ async def test_a_label_on_a_base_without_the_module_goes() -> None:
     [
         {"replicas": 7},
         {"minReadySeconds": 9},
-        {"minReadySeconds": None},
         {"schedulingStrategy": {"schedulingPolicy": "stacking"}},
         {"schedulingStrategy": None},
     ],
