@@ -72,6 +72,26 @@ def test_what_somebody_wrote_after_the_controllers_pause_must_be_looked_at() -> 
 
 
 @pytest.mark.parametrize(
+    ("release", "late_s", "says"),
+    [
+        ({"progress": "GrayWaiting", "nextReconcileTime": T0}, 40, "the gray time is over for 40s and nobody decided"),
+        ({"progress": "GrayWaiting", "nextReconcileTime": T0}, 5, "10 of 10"),
+        ({"progress": "Paused", "nextReconcileTime": T0}, 40, "10 of 10"),
+        ({"progress": "Executing"}, 640, "the progress deadline has passed for 40s and nobody decided"),
+        ({"progress": "Executing"}, 590, "10 of 10"),
+        ({"progress": "Completed"}, 7000, "10 of 10"),
+    ],
+)
+def test_what_a_running_controller_would_have_done_by_now_is_said(
+    release: dict[str, str], late_s: float, says: str
+) -> None:
+    deadline = {"highWaterMark": 1, "progressedAt": T0}
+    seen = read(**completed(**release, deadline=deadline), message="10 of 10")
+
+    assert message_of(seen, read_status(seen), WRITTEN + late_s).startswith(says)
+
+
+@pytest.mark.parametrize(
     ("progress", "standing"),
     [
         ("Completed", Standing.HEALTHY),

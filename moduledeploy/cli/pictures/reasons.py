@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from moduledeploy.api.kinds import ModuleStatusWord
 from moduledeploy.api.status import Progress
-from moduledeploy.cli.pictures.standing import message_of
+from moduledeploy.cli.pictures.standing import message_of, overdue
 from moduledeploy.cli.pictures.words import age
 from moduledeploy.rollout.slots import Mark
 
@@ -24,6 +24,8 @@ def reasons(family: Family, now: float) -> Iterator[str]:
     status, name = parent.status, parent.name
     if status.observed_generation < parent.generation:
         yield message_of(family.deployment, status, now)
+    if late := overdue(family.deployment, status, now):
+        yield late
     told = status.condition("Conflict")  # that about a Service is found by the controller alone
     conflict = view.conflict or (told.message if told is not None else "")
     if conflict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from moduledeploy.api.status import DeploymentStatus, Release
     from moduledeploy.cli.reading.kinds import ReadDeployment
 
+DEADLINE_S: Final = 600  # where the spec sets none
 UNOBSERVED_AFTER_S: Final = 10.0  # a running controller looks at a change within a second
 
 
@@ -73,13 +75,30 @@ def message_of(deployment: ReadDeployment, status: DeploymentStatus, now: float)
     """What the controller says is awaited; where it hasn't looked yet, that."""
     generation = deployment.metadata.generation
     if status.observed_generation >= generation:
-        return status.message
+        return overdue(deployment, status, now) or status.message
     if any(item.reason == "InvalidSpec" for item in status.conditions) or _is_gate_alone(deployment, status):
         return status.message
     waited = now - deployment.spec_written_at
     if waited < UNOBSERVED_AFTER_S:
         return f"waiting for the controller to look at generation {generation}"
     return f"nobody has observed generation {generation} for {age(waited)}: is the controller running?"
+
+
+def overdue(deployment: ReadDeployment, status: DeploymentStatus, now: float) -> str:
+    """What a running controller would have done by now; empty where it owes nothing."""
+    release = status.release
+    if release is None or deployment.metadata.is_terminating:
+        return ""
+    what, since = "", math.inf
+    if release.progress is Progress.GRAY_WAITING and release.gray_until is not None:
+        what, since = "the gray time is over", release.gray_until
+    elif release.progress is Progress.EXECUTING and release.deadline.held_at is None:
+        condition = status.condition("Progressing")
+        if condition is None or condition.status is not False:
+            limit = deployment.spec.get("progressDeadlineSeconds", DEADLINE_S)
+            what, since = "the progress deadline has passed", release.deadline.progressed_at + limit
+    late = now - since
+    return f"{what} for {age(late)} and nobody decided: is the controller running?" if late > UNOBSERVED_AFTER_S else ""
 
 
 def _is_gate_alone(deployment: ReadDeployment, status: DeploymentStatus) -> bool:
