@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,15 +22,16 @@ from rich.terminal_theme import MONOKAI
 
 from moduledeploy.cli.access.exits import INTERRUPTED, UNREAD, Exit
 from moduledeploy.cli.capacity import Capacity, RolloutCapacity
+from moduledeploy.cli.change import Change
 from moduledeploy.cli.demo import screen
 from moduledeploy.cli.demo.stage import MANIFESTS, NAMESPACE, Stage, open_stage
 from moduledeploy.cli.pictures.documents import SCHEMA, camel
-from moduledeploy.cli.pictures.forecast import Forecast, Move, Step
+from moduledeploy.cli.pictures.forecast import Deed, Forecast, Move, Step, Wait
 from moduledeploy.cli.pictures.history import BatchConfirmed, HistoryEntry
-from moduledeploy.cli.pictures.lint import Finding
+from moduledeploy.cli.pictures.lint import Finding, Level
 from moduledeploy.cli.pictures.rollout import BatchPicture, ReplicaPicture, RevisionPicture, RolloutPicture
 from moduledeploy.cli.pictures.rows import DeploymentRow
-from moduledeploy.cli.pictures.standing import Confirmation
+from moduledeploy.cli.pictures.standing import Confirmation, Standing
 from moduledeploy.cli.pictures.verdicts import BaseVerdict, Filter
 from moduledeploy.cli.reading.cluster import read_stores, view_of
 from moduledeploy.cli.why import Explanation
@@ -117,7 +119,7 @@ SCHEMAS: Final[dict[str, type[Any]]] = {
     "RolloutSummary (`status`; `list` in RolloutSummaryList)": DeploymentRow,
     "Revision (`history --revision`; `history` in RevisionList)": HistoryEntry,
     "Revision.confirmed[]": BatchConfirmed,
-    "Plan (`plan`), Simulation (`simulate`)": Forecast,
+    "Plan (`plan`; of a file with several in PlanList), Simulation (`simulate`)": Forecast,
     "Plan.steps[]": Step,
     "Plan.steps[].moves[]": Move,
     "Explanation (`why`)": Explanation,
@@ -126,12 +128,16 @@ SCHEMAS: Final[dict[str, type[Any]]] = {
     "Capacity (`capacity`, in CapacityList)": Capacity,
     "Capacity.rollouts[]": RolloutCapacity,
     "Finding (`lint`, in FindingList)": Finding,
+    "Change (`confirm`, `pause`, `resume`, `retry`, `restart`, `undo`, `scale`, `set`)": Change,
 }
+ENUMS: Final[dict[str, type[StrEnum]]] = {kind.__name__: kind for kind in (Standing, Deed, Wait, Level)}
 FORMATS: Final = f"""\
 ## json and yaml
 
 `-o json` and `-o yaml` give one document with `apiVersion: {SCHEMA}` and a `kind`; lists have `items`. Fields are only ever added.
-What is unknown is absent. Durations are in seconds, instants are RFC 3339.
+What is unknown is absent. Durations are in seconds, instants are RFC 3339. A command that follows something (`-w`, or `status
+--timeout`) gives a document whenever more than ages changed, each a line of its own in json, each after `---` in yaml. Errors are
+one line on standard error, whatever the format; standard output has no document then, or those from before.
 
 | kind | fields |
 |---|---|
@@ -146,19 +152,22 @@ def schemas() -> str:
 
 def _field(field: attrs.Attribute[Any]) -> str:
     name = camel(field.name)
-    hint = str(field.type)
+    hint = str(field.type).removesuffix(" | None")
     if "float" in hint and not field.name.endswith("_s") and name != "seconds":
         return f"`{name}` time"
-    for word, shown in (
-        ("tuple", "list"),
-        ("bool", "true/false"),
-        ("int", "number"),
-        ("float", "number"),
-        ("str", "text"),
-    ):
-        if hint.startswith(word):
-            return f"`{name}` {shown}"
-    return f"`{name}`"
+    return f"`{name}` {_shown(hint)}"
+
+
+def _shown(hint: str) -> str:
+    """A type as readers of JSON call it."""
+    if hint in ENUMS:
+        return f"one of {', '.join(f'`{item.value}`' for item in ENUMS[hint])}"
+    if hint.endswith(", ...]"):
+        inner = _shown(hint.removeprefix("tuple[").removesuffix(", ...]"))
+        return f"list of {'objects' if inner == 'object' else inner}"
+    if hint.startswith("tuple["):
+        return "pairs of text"
+    return {"bool": "true/false", "int": "number", "float": "number", "str": "text"}.get(hint, "object")
 
 
 async def scenes(stage: Stage) -> str:

@@ -9,9 +9,8 @@ import msgspec
 
 from moduledeploy.api import names
 from moduledeploy.api.status import Progress
-from moduledeploy.cli.access.connection import run_change
-from moduledeploy.cli.access.console import say
 from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.change import Asked, Done, run_change
 from moduledeploy.cli.pictures.standing import Note, noted_confirmations
 from moduledeploy.cli.reading.cluster import read_stores
 from moduledeploy.cli.reading.kinds import CONFIRMATIONS_ANNOTATION
@@ -26,12 +25,13 @@ if TYPE_CHECKING:
     from moduledeploy.cli.access.flags import Access
 
 
-def confirm(access: Access, *, name: str, batch: int, revision: str | None) -> int:
+def confirm(access: Access, *, name: str, batch: int, revision: str | None, output: str) -> int:
     """Confirm; 0 also where it was confirmed already, 1 where it can't be, 5 where another revision is rolled out."""
-    return run_change(access, lambda connection: _try(connection, name, batch, revision))
+    asked = Asked(access=access, action="confirm", name=name, output=output)
+    return run_change(asked, lambda connection: _try(connection, name, batch, revision))
 
 
-async def _try(connection: Connection, name: str, batch: int, revision: str | None) -> int:
+async def _try(connection: Connection, name: str, batch: int, revision: str | None) -> Done:
     one = await read_one(connection, name)
     stores = await read_stores(connection, connection.namespace, ("replica_sets",))
     release = _rollout(one, name)
@@ -42,14 +42,12 @@ async def _try(connection: Connection, name: str, batch: int, revision: str | No
                 f"{name} rolls out {release.revision} now, not {wanted.name}; nothing was confirmed", Exit.SUPERSEDED
             )
     if is_confirmed(one, release, batch):
-        say([f"batch {batch} of {name} is already confirmed"])
-        return Exit.REACHED
+        return Done(f"batch {batch} of {name} is already confirmed", changed=False)
     if reason := why_not(one, release, batch):
         raise CliError(f"batch {batch} of {name} can't be confirmed: {reason}")
     kept = {made.name for made, _ in revisions_of(stores, one.deployment)} | {release.revision}
     await connection.patch(MODULE_DEPLOYMENTS, name, await _body(connection, one, release, kept))
-    say([f"batch {batch} of {len(release.batches)} of {name} confirmed"])
-    return Exit.REACHED
+    return Done(f"batch {batch} of {len(release.batches)} of {name} confirmed")
 
 
 def _rollout(one: One, name: str) -> Release:

@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from moduledeploy.cli.access.connection import run_connected
-from moduledeploy.cli.access.console import console, emit, say
+from moduledeploy.cli.access.console import Feed, console, emit, say
 from moduledeploy.cli.access.exits import Exit
 from moduledeploy.cli.pictures.documents import documents
 from moduledeploy.cli.pictures.rows import DeploymentRow, deployment_row
@@ -47,7 +47,7 @@ def list_rollouts(access: Access, range_: Range, *, watch: bool) -> int:
 
     async def show(connection: Connection) -> int:
         namespace = None if range_.all_namespaces else connection.namespace
-        if watch and range_.output == "table":
+        if watch:
             return await _follow(connection, namespace, range_)
         _show(_rows(await read_deployments(connection, namespace, range_.selector)), namespace, range_)
         return Exit.REACHED
@@ -61,7 +61,7 @@ def _show(rows: list[DeploymentRow], namespace: str | None, range_: Range) -> No
     elif rows:
         say(_table(rows, console().width, with_namespace=namespace is None))
     else:
-        say([f"no ModuleDeployments {'anywhere' if namespace is None else f'in namespace {namespace}'}"])
+        say([_none(namespace)])
 
 
 def _rows(found: Iterable[ModuleDeployment]) -> list[DeploymentRow]:
@@ -85,23 +85,30 @@ def _cells(row: DeploymentRow) -> tuple[str | Text, ...]:
 
 
 async def _follow(connection: Connection, namespace: str | None, range_: Range) -> int:
-    """The table live on a terminal; elsewhere a line for every row that changed."""
-    from rich.live import Live as Screen  # noqa: PLC0415  # only who watches pays for it
+    """The table live on a terminal; elsewhere a line for every row that changed, or all rows as a document."""
+    from rich.live import Live as Drawing  # noqa: PLC0415  # only who watches pays for it
 
     from moduledeploy.cli.reading.live import watching  # noqa: PLC0415  # as above
 
-    out = console()
+    out, feed = console(), Feed(range_.output)
     shown: dict[tuple[str, str], DeploymentRow] = {}
     async with watching(connection, namespace, READ, range_.selector) as live:
-        with Screen(console=out, auto_refresh=False, vertical_overflow="ellipsis") as screen:
+        with Drawing(console=out, auto_refresh=False, vertical_overflow="ellipsis") as drawing:
             while True:
                 rows = _rows(live.cluster.stores.deployments.values())
-                if out.is_live:
-                    lines = _table(rows, out.width, with_namespace=range_.all_namespaces)
-                    screen.update(Group(*lines if rows else ["no ModuleDeployments"]), refresh=True)
+                if range_.output != "table":
+                    feed.emit(documents("RolloutSummary", rows))
+                elif out.is_live:
+                    lines: list[Text | str] = [*_table(rows, out.width, with_namespace=range_.all_namespaces)]
+                    old = [f"(not up to date: {live.trouble})"] if live.trouble else []
+                    drawing.update(Group(*(lines if rows else [_none(namespace)]), *old), refresh=True)
                 else:
                     fresh = [row for row in rows if not row.equals(shown.get((row.namespace, row.name)))]
                     say(_table(fresh, out.width, with_namespace=range_.all_namespaces)[bool(shown) :] if fresh else [])
                     shown = {(row.namespace, row.name): row for row in rows}
                 await anyio.sleep(FRAME_S)
                 await live.wait_changed(AGES_S)
+
+
+def _none(namespace: str | None) -> str:
+    return f"no ModuleDeployments {'anywhere' if namespace is None else f'in namespace {namespace}'}"

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from moduledeploy.api import names
 from moduledeploy.api.times import encode_time
-from moduledeploy.cli.access.connection import run_change
-from moduledeploy.cli.access.console import say
-from moduledeploy.cli.access.exits import Exit
+from moduledeploy.cli.change import Asked, Done, run_change
 from moduledeploy.cli.reading.one import read_one
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS
 
@@ -18,27 +16,22 @@ if TYPE_CHECKING:
     from moduledeploy.cli.access.flags import Access
 
 
-def retry(access: Access, *, name: str) -> int:
+def retry(access: Access, *, name: str, output: str) -> int:
     """Set the annotation; 0 also where nothing has failed."""
-    return run_change(access, lambda connection: _try(connection, name))
+    asked = Asked(access=access, action="retry", name=name, output=output)
+    return run_change(asked, lambda connection: _try(connection, name))
 
 
-async def _try(connection: Connection, name: str) -> int:
+async def _try(connection: Connection, name: str) -> Done:
     one = await read_one(connection, name)
     failure = one.release.failure if one.release else None
     asked = one.deployment.metadata.annotation(names.RETRY_ANNOTATION) or ""
-    if failure is None or failure.retry != asked:
-        say(
-            [
-                f"{name} has not failed; there is nothing to retry"
-                if failure is None
-                else f"{name} is being retried already"
-            ]
-        )
-        return Exit.REACHED
+    if failure is None:
+        return Done(f"{name} has not failed; there is nothing to retry", changed=False)
+    if failure.retry != asked:
+        return Done(f"{name} is being retried already", changed=False)
     annotations = {names.RETRY_ANNOTATION: encode_time(time.time())}
     await connection.patch(
         MODULE_DEPLOYMENTS, name, {"metadata": {"resourceVersion": one.version, "annotations": annotations}}
     )
-    say([f"{name} is tried again; it had failed because {failure.message}"])
-    return Exit.REACHED
+    return Done(f"{name} is tried again; it had failed because {failure.message}")

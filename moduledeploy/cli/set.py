@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from moduledeploy.cli.access.connection import run_change
-from moduledeploy.cli.access.console import say
 from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.change import Asked, Done, run_change
 from moduledeploy.cli.reading.one import read_one
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS
 
@@ -16,27 +15,26 @@ if TYPE_CHECKING:
     from moduledeploy.cli.access.flags import Access
 
 
-def set_fields(access: Access, *, name: str, fields: dict[str, str], dry_run: bool) -> int:
+def set_fields(access: Access, *, name: str, fields: dict[str, str], dry_run: bool, output: str) -> int:
     """Write the fields of the template's module; the url follows a new version where it names the old one."""
-    return run_change(access, lambda connection: _try(connection, name, fields, dry_run=dry_run))
+    asked = Asked(access=access, action="set", name=name, output=output, dry_run=dry_run)
+    return run_change(asked, lambda connection: _try(connection, name, fields, dry_run=dry_run))
 
 
-async def _try(connection: Connection, name: str, fields: dict[str, str], *, dry_run: bool) -> int:
+async def _try(connection: Connection, name: str, fields: dict[str, str], *, dry_run: bool) -> Done:
     one = await read_one(connection, name)
     source = one.spec.template.module
     asked = complete(fields, source)
     changed = {field: value for field, value in asked.items() if getattr(source, field) != value}
     if not changed:
-        say([f"{name} has that already"])
-        return Exit.REACHED
+        return Done(f"{name} has that already", changed=False)
     body = {
         "metadata": {"resourceVersion": one.version},
         "spec": {"template": {"spec": {"module": {field: value or None for field, value in changed.items()}}}},
     }
     await connection.patch(MODULE_DEPLOYMENTS, name, body, dry_run=dry_run)
     done = "would get" if dry_run else "gets"
-    say([f"{name} {done} {', '.join(f'{field} {value}' for field, value in sorted(changed.items()))}"])
-    return Exit.REACHED
+    return Done(f"{name} {done} {', '.join(f'{field} {value}' for field, value in sorted(changed.items()))}")
 
 
 def complete(asked: dict[str, str], source: ModuleSource) -> dict[str, str]:

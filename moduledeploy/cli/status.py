@@ -44,8 +44,9 @@ def show_status(access: Access, wish: Wish, *, name: str, watch: bool, timeout: 
     """Print the lines; the exit status says how it ended. Looks once unless it watches; `timeout` 0 is no end."""
 
     async def show(connection: Connection) -> int:
-        look = _Look(name, wish, connection.namespace)
-        if watch or timeout is not None:
+        is_followed = watch or timeout is not None
+        look = _Look(name, wish, connection.namespace, is_followed)
+        if is_followed:
             return await _follow(connection, look, timeout)
         stores = await read_stores(connection, connection.namespace, READ)
         row = look.at(stores)
@@ -82,6 +83,7 @@ class _Look:
     name: str
     wish: Wish
     namespace: str
+    is_followed: bool
     was_there: bool = False
     template: Template | None = None
     said: str = ""
@@ -109,7 +111,7 @@ class _Look:
             if self.wish.output == "text":
                 say([line])
             else:
-                emit(document("RolloutSummary", row), self.wish.output)
+                emit(document("RolloutSummary", row), self.wish.output, is_one_of_many=self.is_followed)
 
     def verdict(self, stores: Stores, row: DeploymentRow) -> Exit | None:
         """How it ends, None while it goes on."""

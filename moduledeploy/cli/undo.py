@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from moduledeploy.api.encode import encode_template
 from moduledeploy.api.names import WAITING_ANNOTATION
-from moduledeploy.cli.access.connection import run_change
-from moduledeploy.cli.access.console import say
-from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.access.exits import CliError
+from moduledeploy.cli.change import Asked, Done, run_change
 from moduledeploy.cli.reading.cluster import read_stores
 from moduledeploy.cli.reading.one import One, read_one
 from moduledeploy.cli.reading.revisions import find_revision, revisions_of
@@ -22,18 +21,18 @@ if TYPE_CHECKING:
     from moduledeploy.rollout.view import Revision
 
 
-def undo(access: Access, *, name: str, to_revision: str, dry_run: bool) -> int:
+def undo(access: Access, *, name: str, to_revision: str, dry_run: bool, output: str) -> int:
     """Put the template of that revision in the place of the present one; "0" is the revision before."""
-    return run_change(access, lambda connection: _try(connection, name, to_revision, dry_run=dry_run))
+    asked = Asked(access=access, action="undo", name=name, output=output, dry_run=dry_run)
+    return run_change(asked, lambda connection: _try(connection, name, to_revision, dry_run=dry_run))
 
 
-async def _try(connection: Connection, name: str, to_revision: str, *, dry_run: bool) -> int:
+async def _try(connection: Connection, name: str, to_revision: str, *, dry_run: bool) -> Done:
     one = await read_one(connection, name)
     stores = await read_stores(connection, connection.namespace, ("replica_sets",))
     wanted = _wanted(stores, one, to_revision)
     if wanted.template == one.spec.template:
-        say([f"skipped: {name} asks for revision {wanted.number} already"])
-        return Exit.REACHED
+        return Done(f"skipped: {name} asks for revision {wanted.number} already", changed=False)
     body = [
         {"op": "test", "path": "/metadata/resourceVersion", "value": one.version},
         {"op": "replace", "path": "/spec/template", "value": encode_template(wanted.template)},
@@ -43,8 +42,7 @@ async def _try(connection: Connection, name: str, to_revision: str, *, dry_run: 
     paused = (
         "; it stays paused" if one.spec.pause and one.deployment.metadata.annotation(WAITING_ANNOTATION) is None else ""
     )
-    say([f"{name} {done} to revision {wanted.number}, {wanted.template.module.identity}{paused}"])
-    return Exit.REACHED
+    return Done(f"{name} {done} to revision {wanted.number}, {wanted.template.module.identity}{paused}")
 
 
 def _wanted(stores: Stores, one: One, to_revision: str) -> Revision:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from rich.color import Color
 from rich.color_triplet import ColorTriplet
 from rich.text import Text
 
 from moduledeploy.api.times import decode_time
-from moduledeploy.cli.access.console import Screen
+from moduledeploy.cli.access.console import Feed, Screen
 from moduledeploy.cli.pictures import words
+from moduledeploy.cli.pictures.documents import text
 from moduledeploy.cli.pictures.rollout import RolloutPicture, rollout_picture
 from moduledeploy.cli.pictures.table import hanging, table
 from moduledeploy.cli.pictures.tree import rollout_tree
@@ -45,6 +47,23 @@ def test_every_colour_can_be_read_on_dark_and_on_light(colour: str, background: 
 def picture(*objects: Any, now: float = NOW + 60) -> RolloutPicture:
     flat = [item for found in objects for item in (found if isinstance(found, list) else [found])]
     return rollout_picture(read_family(view_of(stores_of(flat, "default")), "default", "orders"), now)
+
+
+def test_documents_of_a_watch_can_be_told_apart_in_yaml() -> None:
+    made = "\n".join(text({"kind": kind}, "yaml", is_one_of_many=True) for kind in ("A", "B"))
+
+    assert [item["kind"] for item in yaml.safe_load_all(made)] == ["A", "B"]
+
+
+def test_a_feed_says_nothing_that_time_alone_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    feed = Feed("json")
+    for age, message in ((1, "batch 1, 9s left"), (2, "batch 1, 8s left"), (3, "batch 2")):
+        feed.emit({"items": [{"ageSeconds": age, "message": message}]})
+
+    assert capsys.readouterr().out.splitlines() == [
+        '{"items":[{"ageSeconds":1,"message":"batch 1, 9s left"}]}',
+        '{"items":[{"ageSeconds":3,"message":"batch 2"}]}',
+    ]
 
 
 def test_a_long_line_goes_on_below_its_value() -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -209,6 +211,26 @@ class _Answers(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    """Doesn't care when somebody hangs up."""
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(folder: Path, handler: type[_Answers]) -> Iterator[str]:
+    """A kubeconfig for a server that answers so."""
+    kubeconfig = folder / "kubeconfig"
+    with _Server(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, args=(0.01,)).start()
+        kubeconfig.write_text(KUBECONFIG.format(user="{}").replace(":9", f":{server.server_port}"))
+        try:
+            yield str(kubeconfig)
+        finally:
+            server.shutdown()
+
+
 FORBIDDEN = 'moduledeployments is forbidden: User "eve" cannot list resource "moduledeployments"'
 
 
@@ -220,8 +242,16 @@ FORBIDDEN = 'moduledeployments is forbidden: User "eve" cannot list resource "mo
             403,
             refusal(403, FORBIDDEN),
             1,
-            "no right to list moduledeployments.koupleless.alipay.com in namespace",
+            "no right to list moduledeployments.koupleless.alipay.com in namespace team; ask for a role that has it",
         ),
+        (
+            ["list", "-A"],
+            403,
+            refusal(403, FORBIDDEN),
+            1,
+            "in all namespaces; leave -A out, or ask for a role that has it, as moduledeploy-viewer has",
+        ),
+        (["get", "x"], 403, refusal(403, FORBIDDEN), 1, "in namespace team; ask for a role that has it, as view has"),
         (["list"], 401, refusal(401, "Unauthorized"), 1, "doesn't accept these credentials; log in again"),
         (["list"], 501, refusal(501, "no such thing here"), 1, "now (501: no such thing here); try again"),
         (["list"], 200, b"<html>Log in</html>", 1, "what was answered is no object of an API server"),
@@ -240,17 +270,32 @@ FORBIDDEN = 'moduledeployments is forbidden: User "eve" cannot list resource "mo
 def test_whatever_a_server_refuses_is_one_line_with_what_to_do(
     call: Call, tmp_path: Path, words: list[str], code: int, body: bytes, status: int, told: str
 ) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    handler = type("Answers", (_Answers,), {"code": code, "body": body})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever).start()
-        kubeconfig.write_text(KUBECONFIG.format(user="{}").replace(":9", f":{server.server_port}"))
-
-        said = call(*words, "--kubeconfig", str(kubeconfig))
-        server.shutdown()
+    with served(tmp_path, type("Answers", (_Answers,), {"code": code, "body": body})) as kubeconfig:
+        said = call(*words, "--kubeconfig", kubeconfig)
 
     assert (said.status, said.err.count("\n")) == (status, 1)
     assert told in said.err
+
+
+class _NoWatches(_Answers):
+    """Lists nothing, and lets nobody watch."""
+
+    body = b'{"kind":"List","metadata":{"resourceVersion":"1"},"items":[]}'
+
+    def do_GET(self) -> None:
+        if "watch=" in self.path:
+            self.code, self.body = 403, refusal(403, 'x is forbidden: User "eve" cannot watch resource "x"')
+        super().do_GET()
+
+
+@pytest.mark.parametrize("words", [["list", "-w"], ["get", "x", "-w"], ["status", "x", "-w"]])
+def test_who_may_list_and_not_watch_is_told_so_at_once(call: Call, tmp_path: Path, words: list[str]) -> None:
+    with served(tmp_path, _NoWatches) as kubeconfig:
+        said = call(*words, "--kubeconfig", kubeconfig)
+
+    assert (said.status, said.out, said.err.count("\n")) == (1, "", 1)
+    assert "no right to watch " in said.err
+    assert '(x is forbidden: User "eve" cannot watch resource "x")' in said.err
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -68,6 +69,17 @@ class Rollout:
         self.reaches(Exit.GATE)
 
 
+def test_every_change_of_what_is_followed_is_a_line_of_json(rollout: Rollout) -> None:
+    rollout.apply(batchCount=2)
+
+    said = rollout.reaches(Exit.REACHED, "-o", "json")
+
+    documents = [*map(msgspec.json.decode, said.out.splitlines())]
+    assert len(documents) > 1
+    assert {item["kind"] for item in documents} == {"RolloutSummary"}
+    assert documents[-1]["phase"] == "Completed"
+
+
 def test_a_rollout_is_followed_to_its_end(rollout: Rollout) -> None:
     rollout.apply(batchCount=2)
 
@@ -98,9 +110,9 @@ def test_confirming_opens_the_next_batch_and_doing_it_again_says_so(rollout: Rol
 def test_a_batch_not_yet_reached_is_refused_with_the_reason(rollout: Rollout) -> None:
     rollout.is_at_its_first_gate()
 
-    said = rollout("confirm", "--batch", "2")
+    said = rollout("confirm", "--batch", "2", "-o", "json")
 
-    assert said.status == Exit.FAILED
+    assert (said.status, said.out) == (Exit.FAILED, "")
     assert "the rollout is in batch 1 of 2" in said.err
 
 
@@ -156,6 +168,34 @@ def test_whoever_confirms_by_another_tool_is_told_from_the_managed_fields(rollou
     confirmed = rollout("history", "-o", "json").document["items"][1]["confirmed"]
 
     assert [(item["batch"], item["by"]) for item in confirmed] == [(1, "alice")]
+
+
+def test_what_a_command_changed_is_a_document_too(rollout: Rollout) -> None:
+    rollout.apply(replicas=2)
+    for words, changed, message in (
+        (("pause",), True, "paused"),
+        (("pause",), False, "is already paused"),
+        (("resume",), True, "resumed"),
+        (("scale", "--replicas", "3"), True, "scaled from 2 to 3"),
+        (("set", "version=2.0.0", "--dry-run"), True, "would get"),
+        (("restart",), True, "is deployed again"),
+        (("retry",), False, "there is nothing to retry"),
+        (("undo", "--to-revision", "1", "--dry-run"), True, "would be rolled back"),
+    ):
+        said = rollout(*words, "-o", "json")
+
+        assert (said.status, said.err) == (0, ""), words
+        assert message in said.document["message"]
+        assert said.document | {"message": ""} == {
+            "apiVersion": "cli.koupleless.alipay.com/v1",
+            "kind": "Change",
+            "action": words[0],
+            "namespace": "default",
+            "name": rollout.name,
+            "changed": changed,
+            "dryRun": "--dry-run" in words,
+            "message": "",
+        }
 
 
 def test_a_persons_pause_and_the_gate_are_two_things(rollout: Rollout) -> None:

@@ -16,11 +16,11 @@ from moduledeploy import __version__
 from moduledeploy.api.fields import DecodeError
 from moduledeploy.cli.access.exits import CliError, Exit, Unread
 from moduledeploy.cli.access.lean import import_config_only, import_logging_only
+from moduledeploy.cli.access.refusals import missing_right, not_found, said
 from moduledeploy.cli.access.unmeasured import Unmeasured
 from moduledeploy.controllers.failures import first_error
 from moduledeploy.kube.errors import (
     ApiError,
-    Conflict,
     Forbidden,
     KubeError,
     NotFound,
@@ -41,7 +41,6 @@ JSON: Final = "application/json"
 PAGE: Final = "500"
 REQUEST_TIMEOUT_S: Final = 30.0
 TRIES: Final = 3  # a person or a pipeline waits: say soon that the server doesn't answer
-CONFLICT_TRIES: Final = 5
 _EXPECTED: Final = (CliError, DecodeError, KubeError, msgspec.DecodeError)
 _REVIEW: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
@@ -119,23 +118,21 @@ class Connection:
                 max_tries=TRIES,
             )
         except NotFound as error:
-            raise CliError(_not_found(resource, path, error), Exit.NOT_FOUND) from error
+            raise CliError(not_found(resource, path, error), Exit.NOT_FOUND) from error
         except Forbidden as error:
-            where = f"in namespace {self.namespace}" if "/namespaces/" in path else "in all namespaces"
-            raise CliError(
-                f"no right to {verb} {resource}{part and f'/{part}'} {where}; ask for a role that has it ({_text(error)})"
-            ) from error
+            namespace = self.namespace if "/namespaces/" in path else None
+            raise missing_right(verb, resource, namespace, said(error.message), part) from error
         except Unauthorized as error:
             raise CliError(
                 f"{self.transport.credentials.host} doesn't accept these credentials; log in again"
             ) from error
         except Unreachable as error:
             raise CliError(
-                f"no API server at {self.transport.credentials.host}: {_text(error)}; check the kubeconfig and the server"
+                f"no API server at {self.transport.credentials.host}: {said(error.message)}; check the kubeconfig and the server"
             ) from error
         except (ServerError, TooManyRequests) as error:
             raise CliError(
-                f"{self.transport.credentials.host} can't {verb} {resource} now ({error.status}: {_text(error)}); try again"
+                f"{self.transport.credentials.host} can't {verb} {resource} now ({error.status}: {said(error.message)}); try again"
             ) from error
 
 
@@ -145,19 +142,6 @@ class _Meta(msgspec.Struct):
 
 class _List(msgspec.Struct):
     metadata: _Meta
-
-
-def _text(error: ApiError) -> str:
-    return error.message.partition(": ")[2] or error.message
-
-
-def _not_found(resource: Resource, path: str, error: ApiError) -> str:
-    name = path.rpartition("/")[2]
-    # Of a kind that it doesn't have the server says nothing but this, without the name.
-    if name == resource.plural or "page not found" in error.message or "could not find the requested" in error.message:
-        return f"the cluster doesn't know {resource}; install the CRDs first (kubectl apply -f manifests/crd)"
-    namespace = path.partition("/namespaces/")[2].partition("/")[0]
-    return f"no {resource.kind} {name} in namespace {namespace}"
 
 
 @asynccontextmanager
@@ -184,20 +168,6 @@ def run_connected(access: Access, command: Callable[[Connection], Awaitable[int]
     return run(connected)
 
 
-def run_change(access: Access, attempt: Callable[[Connection], Awaitable[int]]) -> int:
-    """As `run_connected`, for what reads, decides and writes: anew, a few times, where somebody else wrote in between."""
-
-    async def changed(connection: Connection) -> int:
-        for _ in range(CONFLICT_TRIES - 1):
-            try:
-                return await attempt(connection)
-            except Conflict:
-                await anyio.sleep(0.05)
-        return await attempt(connection)
-
-    return run_connected(access, changed)
-
-
 def run(command: Callable[[], Awaitable[int]]) -> int:
     """Run a command; every error that is expected to happen becomes a CliError."""
     import_logging_only()
@@ -221,7 +191,7 @@ def _told(error: Exception) -> CliError:
         case CliError():
             return error
         case ApiError():
-            return CliError(_text(error))
+            return CliError(said(error.message))
         case KubeError():  # ConfigError among them
             return CliError(str(error), Exit.USAGE)
         case msgspec.DecodeError():

@@ -7,6 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 from rich.console import Console
 from rich.segment import Segment
 
@@ -63,10 +64,24 @@ def say(lines: Iterable[Text | str]) -> None:
             out.print(one_line(line), no_wrap=False, soft_wrap=True, crop=False)
 
 
-def emit(body: dict[str, Any], form: str) -> None:
+def emit(body: dict[str, Any], form: str, *, is_one_of_many: bool = False) -> None:
     """Print a document. Raises CliError where it can't be written."""
     with _written():
-        console().out(documents.text(body, form), highlight=False)
+        console().out(documents.text(body, form, is_one_of_many=is_one_of_many), highlight=False)
+
+
+@attrs.define
+class Feed:
+    """Documents of something that is watched: one whenever more than time changed."""
+
+    form: str
+    _last: object = None
+
+    def emit(self, body: dict[str, Any]) -> None:
+        """Print it unless it says what the last one said. Raises CliError where it can't be written."""
+        if (told := documents.ageless(body)) != self._last:
+            self._last = told
+            emit(body, self.form, is_one_of_many=True)
 
 
 @contextmanager

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import attrs
 import msgspec
-import yaml
 
 from moduledeploy.api.times import encode_time
+from moduledeploy.cli.pictures.words import steady
 
 SCHEMA: Final = "cli.koupleless.alipay.com/v1"
+_AGES: Final = frozenset({"ageSeconds", "untilSeconds"})
 
 
 def document(kind: str, value: object) -> dict[str, Any]:
@@ -51,12 +52,28 @@ def camel(name: str) -> str:
     return words[0] + "".join(word.capitalize() for word in words[1:])
 
 
-def text(body: dict[str, Any], form: str) -> str:
-    """The document as json or yaml, without a line end; what a terminal would obey is escaped, and reads as the same."""
+def text(body: dict[str, Any], form: str, *, is_one_of_many: bool = False) -> str:
+    """The document as json or yaml, without a line end; what a terminal would obey is escaped, and reads as the same.
+
+    One of many, as a watch prints them, is a line of its own in json, and begins with `---` in yaml.
+    """
     if form == "json":
-        made = msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
+        encoded = msgspec.json.encode(body)
+        made = (encoded if is_one_of_many else msgspec.json.format(encoded, indent=2)).decode()
         return "".join(map(_seen, made)) if not made.replace("\n", "").isprintable() else made
-    return yaml.safe_dump(body, sort_keys=False, allow_unicode=_is_seen(body), width=120).rstrip("\n")
+    import yaml  # noqa: PLC0415  # a tenth of the start of a command that prints none
+
+    made = yaml.safe_dump(body, sort_keys=False, allow_unicode=_is_seen(body), width=120).rstrip("\n")
+    return f"---\n{made}" if is_one_of_many else made
+
+
+def ageless(value: Any) -> Any:  # noqa: ANN401  # a document or a part of it
+    """The same without what time alone changes."""
+    if isinstance(value, dict):
+        return {key: ageless(item) for key, item in value.items() if key not in _AGES}
+    if isinstance(value, list):
+        return [ageless(item) for item in value]
+    return steady(value) if isinstance(value, str) else value
 
 
 def _seen(character: str) -> str:
