@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import attrs
 import structlog
@@ -28,6 +27,7 @@ from moduledeploy.controllers.facts import (
 )
 from moduledeploy.controllers.labels import is_edited
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS, MODULES, SERVICES
+from moduledeploy.controllers.schemes import refusal_of
 from moduledeploy.controllers.slowstart import SlowStart
 from moduledeploy.kube.errors import Forbidden, Invalid
 from moduledeploy.kube.resources import ObjectKey
@@ -213,7 +213,7 @@ class RolloutController:
             letting_go=self._letting_go(key),
             services=self._services(key, meta.uid, spec.template.module.name),
             conflict=self._conflict(spec, key, winner, revisions),
-            refusal=self._refusal(spec.template.module.url),
+            refusal=refusal_of(spec.template.module.url, self.url_schemes),
         )
 
     def _orphans(self, key: FamilyKey, revisions: Mapping[str, Revision]) -> tuple[AdoptModule | AdoptRevision, ...]:
@@ -255,13 +255,6 @@ class RolloutController:
             f"{winner} is older and acts for module {spec.template.module.name} on Deployment {spec.base_deployment};"
             " nothing is started here until it is deleted or names another module"
         )
-
-    def _refusal(self, url: str) -> str | None:
-        scheme = urlsplit(url).scheme
-        if scheme in self.url_schemes:
-            return None
-        allowed = ", ".join(sorted(self.url_schemes))
-        return f"spec.template.spec.module.url: scheme {scheme!r} is not allowed, only {allowed} (flag --url-schemes)"
 
     def _revisions_of(self, key: FamilyKey, uid: str, spec: DeploymentSpec) -> Mapping[str, Revision]:
         """Not those of a namesake that is gone: they are about to be collected, with whatever is made for them."""
@@ -332,7 +325,7 @@ class RolloutController:
         try:
             await executor.run(made.actions)
         except (Forbidden, Invalid) as refusal:
-            await self.statuses.tell_refused_write(key, parent, refusal)
+            await self.statuses.tell_refused_write(key, parent, view, made, refusal)
             raise
         if not made.status_first and not executor.is_parent_gone:
             delay_s = await self.statuses.write(key, parent, view, made)

@@ -13,6 +13,7 @@ from moduledeploy.api.encode import encode_deployment_status, encode_replica_set
 from moduledeploy.api.fields import DecodeError, Fields
 from moduledeploy.api.kinds import ModuleDeployment, ModuleReplicaSet
 from moduledeploy.api.status import Condition, Deadline, DeploymentStatus, ReplicaSetStatus
+from moduledeploy.api.times import encode_time
 from moduledeploy.controllers.execute import without_nulls
 from moduledeploy.controllers.facts import FamilyKey, PoolKey
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS
@@ -20,7 +21,7 @@ from moduledeploy.kube.errors import NotFound
 from moduledeploy.kube.events import EventType, Reference
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.rollout.record import record
-from moduledeploy.rollout.report import CONFLICT, OBSTACLES, REPLICA_FAILURE
+from moduledeploy.rollout.report import AVAILABLE, CONFLICT, OBSTACLES, REPLICA_FAILURE
 from moduledeploy.rollout.slots import Mark
 from moduledeploy.rollout.transitions import EventFact
 from moduledeploy.runtime.text import one_line
@@ -39,7 +40,10 @@ _log: Final = structlog.get_logger()
 STATUS_INTERVAL_S: Final = 1.0  # status that only counts on is written at most this often
 INVALID_SPEC: Final = "InvalidSpec"
 REQUEST_REFUSED: Final = "RequestRefused"
+REFUSAL_INTERVAL_S: Final = 10.0  # so long a refused write is told, before another that is refused takes its place
 NEVER: Final = float("-inf")
+_COUNTS_OF_ALL: Final = ("replicas", "readyReplicas", "availableReplicas")
+_COUNTS_OF_A_GENERATION: Final = ("updatedReplicas", "updatedAvailableReplicas", "unavailableReplicas")
 
 
 class Recorder(Protocol):
@@ -208,33 +212,39 @@ class StatusWriter:
         self._emit(key, parent.metadata.uid, (fact,))
 
     async def tell_refused_write(
-        self, key: FamilyKey, parent: ModuleDeployment | ModuleReplicaSet, refusal: ApiError
+        self,
+        key: FamilyKey,
+        parent: ModuleDeployment | ModuleReplicaSet,
+        view: View,
+        made: Plan,
+        refusal: ApiError,
     ) -> None:
-        """Say once that the server refuses a write (a right, a quota, a policy); a pass that gets through takes it back."""
+        """Say that the server refuses a write (a right, a quota, a policy), and count what is there all the same.
+
+        A pass that gets through takes it back. Tries that are refused differ in a name at least, so a text gives way to the
+        next after a while only, and without another event.
+        """
         shown = parent.status.get("conditions") or []
-        if any(item.get("reason") == REQUEST_REFUSED for item in shown):
+        told = next((item for item in shown if item.get("reason") == REQUEST_REFUSED), None)
+        now = self.clock.monotonic()
+        if told is not None and now < self._written_at.get(key, NEVER) + REFUSAL_INTERVAL_S:
             return
         said = one_line(f"the API server refuses a request, which is tried again: {refusal}")
-        condition = Condition(
-            type=REPLICA_FAILURE,
-            status=True,
-            reason=REQUEST_REFUSED,
-            message=said,
-            transition_at=round(self.clock.wall(), 6),
-            observed_generation=parent.metadata.generation,
-        )
-        others = [item for item in shown if item.get("type") != REPLICA_FAILURE]
-        encoded = encode_deployment_status(DeploymentStatus(conditions=(condition,)))["conditions"]
-        fields: dict[str, Any] = {"conditions": [*others, *encoded]}
-        resource = MODULE_REPLICA_SETS
-        if isinstance(parent, ModuleDeployment):
-            resource, fields["message"] = MODULE_DEPLOYMENTS, said
+        since = (told or {}).get("lastTransitionTime") or encode_time(round(self.clock.wall(), 6))
+        fields = _refused_status(parent, _harmless(made.status), said, since)
+        if all(parent.status.get(name) == value for name, value in fields.items()):
+            return
+        resource = MODULE_DEPLOYMENTS if isinstance(parent, ModuleDeployment) else MODULE_REPLICA_SETS
+        self._written_at[key] = now
         try:
             await self._patch_status(key, resource, key.name, fields)
         except NotFound:
             return  # deleted meanwhile
-        fact = EventFact(reason=REQUEST_REFUSED, action="Write", note=said, is_warning=True)
-        self._emit(key, parent.metadata.uid, (fact,))
+        if told is None:
+            fact = EventFact(reason=REQUEST_REFUSED, action="Write", note=said, is_warning=True)
+            self._emit(key, parent.metadata.uid, (fact,))
+        if isinstance(parent, ModuleDeployment):
+            await self._write_revisions_status(key, view, view.parent.status)
 
     def _emit(self, key: FamilyKey, uid: str, facts: tuple[EventFact, ...]) -> None:
         for fact in facts:
@@ -249,6 +259,31 @@ class StatusWriter:
                 action=fact.action,
                 note=fact.note,
             )
+
+
+def _refused_status(
+    parent: ModuleDeployment | ModuleReplicaSet, found: DeploymentStatus, said: str, since: str
+) -> dict[str, Any]:
+    """What a pass without its writes may tell: the refusal, and counts; those of a new generation come with its pass."""
+    body = encode_deployment_status(found)
+    is_seen = parent.status.get("observedGeneration") == parent.metadata.generation
+    counted = is_seen and isinstance(parent, ModuleDeployment)
+    fields = {name: body[name] for name in (*_COUNTS_OF_ALL, *(_COUNTS_OF_A_GENERATION if counted else ()))}
+    refused = {
+        "type": REPLICA_FAILURE,
+        "status": "True",
+        "reason": REQUEST_REFUSED,
+        "message": said,
+        "lastTransitionTime": since,
+        "observedGeneration": parent.metadata.generation,
+    }
+    fresh = [item for item in body["conditions"] if counted and item["type"] == AVAILABLE]
+    replaced = {REPLICA_FAILURE, *(item["type"] for item in fresh)}
+    kept = [item for item in parent.status.get("conditions") or [] if item.get("type") not in replaced]
+    fields["conditions"] = [*fresh, *kept, refused]
+    if isinstance(parent, ModuleDeployment):
+        fields["message"] = said
+    return fields
 
 
 def _conditions_of(replica_set: ModuleReplicaSet) -> tuple[Condition, ...]:

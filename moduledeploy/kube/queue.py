@@ -30,8 +30,9 @@ K = TypeVar("K", bound="Hashable")
 
 # controller-runtime, pkg/handler: what a first listing and resyncs enqueue must not delay what people just did.
 LOW_PRIORITY: Final = -100
-# client-go's item limiter: 5 ms doubling up to 1000 s; jitter is ours, so that keys that failed together part.
-RETRY: Final = Backoff(base_s=0.005, cap_s=1000.0, jitter=0.2)
+# client-go's item limiter, 5 ms doubling, but up to 2 minutes and not 1000 s: a right, a quota or a definition that comes back
+# is no event of ours, so the cap is how late that is noticed. Jitter is ours too, so that keys that failed together part.
+RETRY: Final = Backoff(base_s=0.005, cap_s=120.0, jitter=0.2)
 # Each so many gets the longest waiting key of a lower level is served (controller-runtime #3496 starves it).
 _AGING_EVERY: Final = 8
 

@@ -130,3 +130,40 @@ async def test_a_refused_write_is_told_once_and_until_it_is_let_through() -> Non
     assert world.events.reasons.count("RequestRefused") == 1
     assert "ReplicaFailure" not in world.conditions()
     assert world.progress() == "Completed"
+
+
+async def test_what_is_lost_is_counted_though_the_server_refuses_to_have_it_replaced() -> None:
+    denied = ""
+
+    def around(point: str) -> None:
+        if denied and point == "before create Module":
+            raise Forbidden(f"POST modules: {denied}", status=403)
+
+    world = World(around=around)
+    (base,) = world.add_bases(1)
+    world.deploy("1", replicas=1)
+    world.start()
+    await world.rest()
+
+    denied = "exceeded quota"
+    world.delete_base(base)
+    world.add_bases(1)
+    await world.run_for(60)
+    first, since = world.status(), transition(world)
+    denied = "the webhook says no"
+    await world.run_for(300)
+
+    assert first["availableReplicas"] == first["updatedReplicas"] == 0
+    assert world.conditions()["Available"] == ("False", "MaxUnavailableExceeded")
+    assert "exceeded quota" in first["message"]
+    assert "the webhook says no" in world.status()["message"], "another refusal is told in the place of the first"
+    assert transition(world) == since
+    (revision,) = world.api.list(resources.MODULE_REPLICA_SETS)
+    assert revision["status"]["availableReplicas"] == 0
+    assert world.events.reasons.count("RequestRefused") == 1
+
+
+def transition(world: World) -> str:
+    """Since when writes are refused."""
+    (condition,) = [item for item in world.status()["conditions"] if item["type"] == "ReplicaFailure"]
+    return str(condition["lastTransitionTime"])
