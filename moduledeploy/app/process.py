@@ -283,6 +283,7 @@ class _Process:
             recorder=recorder,
             written=WrittenVersions(metrics=self.metrics.informer, clock=self.clock),
             audits=AuditSchedule(interval_s=self.settings.audit_interval_s, clock=self.clock),
+            url_schemes=self.settings.url_schemes,
             clock=self.clock,
         )
         families, bases = keys.families, keys.bases

@@ -19,6 +19,7 @@ from moduledeploy.controllers.failures import first_error, is_of_another
 from moduledeploy.controllers.labels import labels_to_mend
 from moduledeploy.controllers.modules import ModuleWriter
 from moduledeploy.controllers.resources import MODULES, PODS
+from moduledeploy.controllers.schemes import refusal_of
 from moduledeploy.kube.errors import Invalid, KubeError, NotFound
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
@@ -96,6 +97,7 @@ class BaseController:
     recorder: Recorder
     written: WrittenVersions[BaseKey]
     audits: AuditSchedule
+    url_schemes: frozenset[str]
     clock: Clock
     draw: Callable[[], float] = random.random
     _sessions: dict[BaseKey, _Session] = attrs.field(factory=dict, init=False)
@@ -225,6 +227,8 @@ class BaseController:
         match step:
             case Query():
                 await self._query(key, session, modules, address)
+            case Install(module=module) if (refusal := refusal_of(module.source.url, self.url_schemes)) is not None:
+                await self._modules.fail(key, module, FailureClass.PERMANENT, INSTALL_FAILED, refusal)
             case Install(module=module):
                 await self._install(key, session, modules, module, address)
             case Uninstall():

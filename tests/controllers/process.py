@@ -51,6 +51,7 @@ FIELDS = {
     resources.SERVICES: "services",
     resources.ENDPOINT_SLICES: "endpoint_slices",
 }
+URL_SCHEMES = frozenset({"file", "https"})
 METRICS = Metrics(version="test")  # one for all: nothing here reads them and a registry takes a while to make
 
 
@@ -147,7 +148,7 @@ class Process:
             statuses=statuses,
             written=written,
             clock=self.clock,
-            url_schemes=frozenset({"file", "https"}),
+            url_schemes=URL_SCHEMES,
         )
         self.base = BaseController(
             cluster=self.cluster,
@@ -156,6 +157,7 @@ class Process:
             recorder=self.events,
             written=WrittenVersions(metrics=METRICS.informer),
             audits=AuditSchedule(interval_s=600.0, clock=self.clock),
+            url_schemes=URL_SCHEMES,
             clock=self.clock,
             draw=lambda: 0.5,
         )
