@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import ssl
-from datetime import UTC, datetime
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import anyio
-import anyio.to_thread
 import attrs
 import structlog
 import yaml
@@ -21,6 +22,7 @@ from kubernetes_asyncio.config.kube_config import KubeConfigLoader, KubeConfigMe
 
 from moduledeploy.kube.credentials import Credentials, FileToken, FixedToken, NoToken, TlsFiles, TokenSource
 from moduledeploy.kube.errors import KubeError
+from moduledeploy.kube.plugins import Made, Plugin, PluginError, read_plugin
 from moduledeploy.runtime.clock import Clock, SystemClock, fail_after
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 _log: Final = structlog.get_logger()
 
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_PLUGIN_TIMEOUT_S: Final = 30.0
+_PROVIDER_TIMEOUT_S: Final = 30.0
 _PLUGIN_MARGIN_S: Final = 60.0
 
 
@@ -75,13 +77,14 @@ def _in_cluster(env: Mapping[str, str], folder: Path, clock: Clock) -> Credentia
     )
     try:
         loader.load_and_set(configuration)
-    except (ConfigException, OSError) as error:
+        host = _address(loader.host)
+    except (ConfigException, OSError, ValueError) as error:
         raise ConfigError(
             f"the pod's service account is unusable: {_one_line(error)}; mount one, or pass --kubeconfig"
         ) from error
     namespace = folder / "namespace"
     return Credentials(
-        host=loader.host,
+        host=host,
         token=FileToken(str(folder / "token"), clock),
         tls=_usable(TlsFiles(ca_file=configuration.ssl_ca_cert), "the pod's service account"),
         namespace=namespace.read_text(encoding="utf-8").strip() if namespace.is_file() else "default",
@@ -89,30 +92,59 @@ def _in_cluster(env: Mapping[str, str], folder: Path, clock: Clock) -> Credentia
 
 
 async def _from_kubeconfig(paths: str, context: str | None, clock: Clock) -> Credentials:
-    configuration = Configuration()
+    configuration, where = Configuration(), f"kubeconfig {paths}"
     try:
         merged = KubeConfigMerger(paths)
         loader = KubeConfigLoader(config_dict=merged.config, active_context=context, config_base_path=None)
-        with fail_after(clock, _PLUGIN_TIMEOUT_S):
+        entry: Mapping[str, Any] = (loader.current_context or {}).get("context", {})
+        user, folder = _user(merged, entry)
+        plugin = read_plugin(user.pop("exec"), folder=folder, clock=clock) if "exec" in user else None
+        with fail_after(clock, _PROVIDER_TIMEOUT_S):
             await loader.load_and_set(configuration)
+        host = _address(getattr(loader, "host", ""))
+        proxy = _address(configuration.proxy, "proxy-url") if configuration.proxy else None
+        token = await _token_source(loader, configuration, user, folder, plugin, clock)
     except TimeoutError as error:
-        raise ConfigError(f"kubeconfig {paths}: its exec plugin gave no answer in {_PLUGIN_TIMEOUT_S:g} s") from error
+        raise ConfigError(f"{where}: its auth-provider gave no answer in {_PROVIDER_TIMEOUT_S:g} s") from error
     except (TypeError, KeyError, AttributeError, AssertionError) as error:  # the reader takes its shape for granted
         raise ConfigError(f"{paths} has not the shape of a kubeconfig: {_one_line(error)}") from error
-    except (ConfigException, OSError, yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"kubeconfig {paths}: {_one_line(error)}") from error
-    host = getattr(loader, "host", "")
-    if not host:
-        raise ConfigError(f"kubeconfig {paths}: the cluster of this context names no server")
-    entry: Mapping[str, Any] = (loader.current_context or {}).get("context", {})
+    except (ConfigException, PluginError, OSError, yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{where}: {_one_line(error)}") from error
     return Credentials(
         host=host,
-        token=_token_source(loader, merged, configuration, entry, clock),
-        tls=_usable(_tls(configuration), f"kubeconfig {paths}") if host.startswith("https") else None,
+        token=token,
+        tls=_usable(_tls(configuration), where) if host.startswith("https") else None,
         server_hostname=configuration.tls_server_name,
-        proxy=configuration.proxy,
+        proxy=proxy,
         namespace=entry.get("namespace") or "default",
     )
+
+
+def _user(merged: KubeConfigMerger, entry: Mapping[str, Any]) -> tuple[dict[str, Any], Path]:
+    """What the context's user has, empty for a context without one, and the folder that its paths are seen from."""
+    name = entry.get("user")
+    if not name:
+        return {}, Path()
+    users = merged.config["users"].value if merged.config is not None else []
+    node = next((user for user in users if user["name"] == name), None)
+    if node is None:
+        raise ValueError(f"the context names user {name!r}, who isn't there")
+    user = node["user"].value if hasattr(node["user"], "value") else node["user"]
+    return user or {}, Path(node.path).parent if getattr(node, "path", None) else Path()
+
+
+def _address(url: str, what: str = "server") -> str:
+    """The address as it was written, if requests can be sent there."""
+    if not url:
+        raise ValueError(f"the cluster of this context names no {what}")
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets, or a port that is none
+        is_one = False
+    if not is_one:
+        raise ValueError(f"{what} {url!r} is no http:// or https:// address")
+    return url
 
 
 def _tls(configuration: Configuration) -> TlsFiles:
@@ -133,75 +165,95 @@ def _usable(tls: TlsFiles, where: str) -> TlsFiles:
     return tls
 
 
-def _token_source(
+async def _token_source(
     loader: KubeConfigLoader,
-    merged: KubeConfigMerger,
     configuration: Configuration,
-    entry: Mapping[str, Any],
+    user: Mapping[str, Any],
+    folder: Path,
+    plugin: Plugin | None,
     clock: Clock,
 ) -> TokenSource:
-    user_name = entry.get("user")
-    users = merged.config["users"].value if merged.config is not None else []
-    node = next((user for user in users if user["name"] == user_name), None)
-    if node is None:
-        return NoToken()
-    user: Mapping[str, Any] = node["user"].value if hasattr(node["user"], "value") else node["user"] or {}
-    if "exec" in user or "auth-provider" in user:
-        files = (configuration.cert_file, configuration.key_file)
-        return PluginToken(loader=loader, clock=clock, value=configuration.api_key.get("BearerToken"), files=files)
-    if "tokenFile" in user and "token" not in user:
-        base = Path(node.path).parent if getattr(node, "path", None) else Path()
-        return FileToken(str(base / user["tokenFile"]), clock)
+    if plugin is not None:
+        token = PluginToken(plugin=plugin, clock=clock)
+        await token.make()
+        if token.files is not None:
+            configuration.cert_file, configuration.key_file = map(str, token.files)
+        return token
     value = configuration.api_key.get("BearerToken")
+    if "auth-provider" in user:
+        return ProviderToken(loader=loader, clock=clock, value=value)
+    if "tokenFile" in user and "token" not in user:
+        return FileToken(str(folder / user["tokenFile"]), clock)
     return FixedToken(value) if value else NoToken()
 
 
 @attrs.define(kw_only=True)
 class PluginToken:
-    """A token that a program or an identity provider makes; made anew before it expires and when it was refused.
+    """What a program makes; made anew a minute before it expires and when it was refused.
 
-    A plugin that gives a certificate instead gets it written to the `files` that sessions watch for changes.
+    A certificate is written to `files`, which sessions watch for changes; they go with the process.
     """
 
-    loader: KubeConfigLoader
+    plugin: Plugin
     clock: Clock
-    value: str | None
-    files: tuple[str | None, str | None] = (None, None)
+    files: tuple[Path, Path] | None = attrs.field(default=None, init=False)
+    _made: Made | None = attrs.field(default=None, init=False)
     _runs: int = attrs.field(default=0, init=False)
     _running: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
 
     async def authorization(self) -> str | None:
         """Send a token that is good for another minute; the old one when no newer can be made."""
-        expires_at: datetime | None = getattr(self.loader, "exec_plugin_expiry", None)
-        if expires_at is not None:
-            if expires_at.tzinfo is None:
-                expires_at = expires_at.replace(tzinfo=UTC)
-            if expires_at.timestamp() - _PLUGIN_MARGIN_S <= self.clock.wall():
-                await self.refresh()
-        return self.value
+        expires_at = self._made.expires_at if self._made is not None else None
+        if expires_at is not None and expires_at - _PLUGIN_MARGIN_S <= self.clock.wall():
+            await self.refresh()
+        return f"Bearer {self._made.token}" if self._made is not None and self._made.token else None
 
     async def refresh(self) -> None:
-        """Run the plugin again, once for all who ask meanwhile; the old token stays when that fails."""
+        """Run the plugin again, once for all who ask meanwhile; what there is stays when that fails."""
         runs = self._runs
         async with self._running:
             if self._runs == runs:
-                await self._run()
+                try:
+                    await self.make()
+                except (PluginError, OSError) as error:
+                    _log.warning("no new credentials from the kubeconfig's plugin", error=_one_line(error))
                 self._runs += 1
 
-    async def _run(self) -> None:
+    async def make(self) -> None:
+        """Run the plugin. Raises PluginError, OSError."""
+        made = await self.plugin.run()
+        if made.certificate:
+            if self.files is None:
+                folder = Path(tempfile.mkdtemp(prefix="moduledeploy-"))
+                atexit.register(shutil.rmtree, folder, ignore_errors=True)
+                self.files = folder / "tls.crt", folder / "tls.key"
+            for path, text in zip(self.files, (made.certificate, made.key), strict=True):
+                await anyio.Path(path).write_text(text, encoding="utf-8")
+        self._made = made
+
+
+@attrs.define(kw_only=True)
+class ProviderToken:
+    """A token of an identity provider, by the kubeconfig's `auth-provider`; made anew when it was refused."""
+
+    loader: KubeConfigLoader
+    clock: Clock
+    value: str | None
+
+    async def authorization(self) -> str | None:
+        """Send it."""
+        return self.value
+
+    async def refresh(self) -> None:
+        """Ask the provider; the old token stays when that fails."""
         configuration = Configuration()
-        # The loader keeps what it has until five minutes before this moment; a refused token must go now.
-        self.loader.__dict__.pop("exec_plugin_expiry", None)
         try:
-            with fail_after(self.clock, _PLUGIN_TIMEOUT_S):
+            with fail_after(self.clock, _PROVIDER_TIMEOUT_S):
                 await self.loader.load_and_set(configuration)
         except (ConfigException, OSError, ValueError, TimeoutError) as error:
-            _log.warning("no new token from the kubeconfig's plugin", error=_one_line(error))
+            _log.warning("no new token from the kubeconfig's auth-provider", error=_one_line(error))
             return
         self.value = configuration.api_key.get("BearerToken")
-        for watched, made in zip(self.files, (configuration.cert_file, configuration.key_file), strict=True):
-            if watched and made and watched != made:
-                await anyio.to_thread.run_sync(shutil.copyfile, made, watched)
 
 
 def _any_file(paths: str) -> bool:

@@ -326,7 +326,7 @@ class _as_api_error:  # noqa: N801  # used as a statement, like contextlib.suppr
                 raise Unreachable(f"{self._title}: {_describe(error)}", reason="refused") from error
             case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | ConnectionError():
                 raise Unreachable(f"{self._title}: {_describe(error)}", reason="reset") from error
-            case aiohttp.ClientError() | OSError():
+            case aiohttp.ClientError() | OSError() | ValueError():  # of the last kind is a header that nobody may send
                 raise Unreachable(f"{self._title}: {_describe(error)}", reason="protocol") from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import filecmp
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import yaml
 
 from moduledeploy.kube.config import ConfigError, is_in_cluster, load_credentials
 from moduledeploy.kube.credentials import FileToken, NoToken
-from tests.clock import ManualClock
+from tests.clock import ManualClock, eventually
 
 CERTS = Path(__file__).parent / "certs"
 IN_CLUSTER = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
@@ -252,6 +253,86 @@ async def test_a_broken_kubeconfig_is_one_clear_line(tmp_path: Path, content: st
     assert says in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "server", ["127.0.0.1:6443", "ftp://127.0.0.1", "http://127.0.0.1:99999", "https://:6443", "http://[::1"]
+)
+async def test_a_server_that_is_no_address_is_one_clear_line(tmp_path: Path, server: str) -> None:
+    file = kubeconfig(tmp_path, user={"token": "abc"}, cluster={"server": server})
+
+    with pytest.raises(ConfigError) as caught:
+        await load_credentials(kubeconfig=file)
+
+    assert str(caught.value) == f"kubeconfig {file}: server {server!r} is no http:// or https:// address"
+
+
+@pytest.mark.parametrize("proxy", ["junk", "socks5://127.0.0.1:1080"])
+async def test_a_proxy_that_can_t_be_used_is_one_clear_line(tmp_path: Path, proxy: str) -> None:
+    file = kubeconfig(tmp_path, user=None, cluster={"server": "http://127.0.0.1:8080", "proxy-url": proxy})
+
+    with pytest.raises(ConfigError, match=f"proxy-url '{proxy}' is no http:// or https:// address"):
+        await load_credentials(kubeconfig=file)
+
+
+async def test_a_context_whose_user_isnt_there_is_one_clear_line(tmp_path: Path) -> None:
+    path = tmp_path / "without"
+    path.write_text(
+        (tmp_path / kubeconfig(tmp_path, user={"token": "abc"})).read_text().replace("user: me", "user: you")
+    )
+
+    with pytest.raises(ConfigError, match="the context names user 'you', who isn't there"):
+        await load_credentials(kubeconfig=str(path))
+
+
+@pytest.mark.parametrize("status", [{}, {"clientCertificateData": "a certificate without its key"}])
+async def test_a_plugin_that_gives_no_credentials_is_one_clear_line(tmp_path: Path, status: dict[str, str]) -> None:
+    given = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
+    user = plugin(tmp_path, code=f"print({json.dumps(given)!r})")
+
+    with pytest.raises(ConfigError, match="neither a token nor a certificate with its key"):
+        await load_credentials(kubeconfig=kubeconfig(tmp_path, user=user))
+
+
+async def test_a_plugin_that_gives_no_answer_is_one_clear_line_and_ended(tmp_path: Path) -> None:
+    clock, began = ManualClock(), tmp_path / "began"
+    user = plugin(tmp_path, code=f"import os, time; open({str(began)!r}, 'w').write(str(os.getpid())); time.sleep(60)")
+    said: list[str] = []
+
+    async def load() -> None:
+        with pytest.raises(ConfigError) as caught:
+            await load_credentials(kubeconfig=kubeconfig(tmp_path, user=user), clock=clock)
+        said.append(str(caught.value))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(load)
+        await eventually(lambda: began.exists() and began.read_text())
+        await clock.run_until(lambda: said, at_most_s=30)
+
+    assert said[0].endswith(f"its exec plugin {sys.executable} gave no answer in 30 s")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(began.read_text()), 0)
+
+
+async def test_a_plugin_that_says_much_on_both_outputs_is_heard_out(tmp_path: Path) -> None:
+    code = "import sys; sys.stderr.write('x' * 1_000_000)\n" + GIVE_TOKEN
+
+    credentials = await load_credentials(kubeconfig=kubeconfig(tmp_path, user=plugin(tmp_path, code=code)))
+
+    assert await credentials.token.authorization() is not None
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [("junk", "no ExecCredential"), ("[]", "no ExecCredential"), ('{"kind": "Pod"}', "no ExecCredential")],
+)
+async def test_a_plugin_that_prints_something_else_is_one_clear_line(tmp_path: Path, output: str, says: str) -> None:
+    user = plugin(tmp_path, code=f"print({output!r})")
+
+    with pytest.raises(ConfigError, match=says) as caught:
+        await load_credentials(kubeconfig=kubeconfig(tmp_path, user=user))
+
+    assert "\n" not in str(caught.value)
+
+
 async def test_a_plugin_that_fails_is_one_clear_line(tmp_path: Path) -> None:
     code = "import sys; sys.stderr.write('log in first\\n'); sys.exit(1)"
 
@@ -276,6 +357,13 @@ async def test_a_pod_without_a_usable_service_account_says_so(service_account: P
 
     with pytest.raises(ConfigError, match="service account"):
         await load_credentials(kubeconfig=None, environ=IN_CLUSTER, service_account=service_account)
+
+
+async def test_a_pod_whose_server_is_no_address_says_so(service_account: Path) -> None:
+    environ = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "tcp://10.96.0.1:443"}
+
+    with pytest.raises(ConfigError, match="is no http:// or https:// address"):
+        await load_credentials(kubeconfig=None, environ=environ, service_account=service_account)
 
 
 def test_a_pod_is_known_by_its_environment_and_its_token(service_account: Path, tmp_path: Path) -> None:

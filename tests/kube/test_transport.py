@@ -249,6 +249,23 @@ async def test_12_a_token_that_is_refused_and_has_not_changed_is_an_error(tmp_pa
     assert len(server.requests) == 1
 
 
+async def test_12_a_token_that_no_header_can_hold_is_an_error_as_any_other(tmp_path: Path) -> None:
+    clock = ManualClock()
+    file = tmp_path / "token"
+    file.write_text("first line\nsecond line")
+    server = ScriptedServer()
+    async with server.running(), server.transport(clock, token=FileToken(str(file), clock)) as transport:
+        with pytest.raises(Unreachable) as caught:
+            await transport.request("GET", "/x")
+        with pytest.raises(Unreachable):
+            async with transport.stream("/w"):
+                pass
+
+    assert caught.value.reason == "protocol"
+    assert "second line" not in str(caught.value)
+    assert server.requests == []
+
+
 async def test_12_a_watch_renews_its_token_too(tmp_path: Path) -> None:
     clock = ManualClock()
     file = tmp_path / "token"
