@@ -102,7 +102,9 @@ def test_writing_a_moduledeployment_is_no_part_of_edit() -> None:
 
 
 def test_whoever_runs_code_in_the_bases_can_give_up_a_module_whose_base_never_answers() -> None:
-    (editor,) = [role for role in of_kind("default", "ClusterRole") if role["metadata"]["name"] == "moduledeploy-editor"]
+    (editor,) = [
+        role for role in of_kind("default", "ClusterRole") if role["metadata"]["name"] == "moduledeploy-editor"
+    ]
     (verbs,) = [rule["verbs"] for rule in editor["rules"] if rule["resources"] == ["modules"]]
 
     assert "patch" in verbs, "annotation koupleless.alipay.com/force-delete"

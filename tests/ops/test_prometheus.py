@@ -95,9 +95,9 @@ class Prometheus:
         pytest.fail(f"{expression} never was {value}, but {await self.value(expression)}")
 
     async def wait_alert(self, alertname: str, **labels: str) -> None:
-        """Until the alert is pending or firing, for these labels."""
+        """Until the alert was pending or firing at some moment, for these labels; it may be over by then."""
         chosen = ", ".join(f'{key}="{value}"' for key, value in {"alertname": alertname, **labels}.items())
-        await self.wait(f"count(ALERTS{{{chosen}}}) > bool 0", 1)
+        await self.wait(f"count(max_over_time(ALERTS{{{chosen}}}[1h])) > bool 0", 1)
 
     async def alerts_seen(self) -> set[str]:
         """Every alert that was pending or firing at some moment."""
@@ -256,8 +256,7 @@ async def live(here: Stage) -> None:
     await be_left_out(here)
     await lose_bases(here)
     await have_trouble(here)
-    stale = 'ALERTS{alertname="ModuleDeployWatchStale", kind="services"}'
-    await here.prometheus.wait(f"count(max_over_time({stale}[1h])) > bool 0", 1)
+    await here.prometheus.wait_alert("ModuleDeployWatchStale", kind="services")
     await asyncio.sleep(3)  # two more scrapes, so that rates have a last sample
 
 
@@ -291,7 +290,7 @@ async def fail(here: Stage) -> None:
     await here.people.apply("-f", str(SAMPLES / "orders-broken.yaml"))
     await here.people.wait_progress("orders", "Failed")
     await here.prometheus.wait_alert("ModuleRolloutFailed", moduledeployment="orders")
-    here.cluster.faults.add(Fault(kind="arklet_slow", verb="installBiz", module="payments:.*", seconds=8, times=1))
+    here.cluster.faults.add(Fault(kind="arklet_slow", verb="installBiz", module="payments:.*", seconds=12, times=1))
     everywhere = {"batchCount": 1, "failureThreshold": 10}
     await here.people.apply("-f", "-", text=like_orders("payments", version="1.0.0-bad", operationStrategy=everywhere))
     await here.prometheus.wait_alert("ModuleInstallFailureRatioHigh")
