@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 from rich.text import Text
 
 from moduledeploy.api.fields import DecodeError
 from moduledeploy.cli.access.connection import run_connected
-from moduledeploy.cli.access.console import emit, say
+from moduledeploy.cli.access.console import console, emit, say
 from moduledeploy.cli.access.exits import Exit
 from moduledeploy.cli.pictures.documents import documents
-from moduledeploy.cli.pictures.table import table
+from moduledeploy.cli.pictures.table import Fit, table
 from moduledeploy.cli.pictures.verdicts import bases_of, cap_of, obstacle
 from moduledeploy.cli.pictures.words import BAD, GOOD, NONE
 from moduledeploy.cli.reading.cluster import read_stores, view_of
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from moduledeploy.cli.access.connection import Connection
     from moduledeploy.cli.access.flags import Access
     from moduledeploy.controllers.cluster import Cluster, Stores
+
+LEAST: Final = 30  # cells of a reason that keep other columns in their place
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +64,7 @@ def show_capacity(access: Access, *, all_namespaces: bool, output: str) -> int:
         if output != "table":
             emit(documents("Capacity", found), output)
         else:
-            say(_lines(found))
+            say(_lines(found, console().width))
         return Exit.REACHED if all(rollout.can_finish for item in found for rollout in item.rollouts) else Exit.FAILED
 
     return run_connected(access, show)
@@ -123,7 +125,7 @@ def _rollout(stores: Stores, deployment: ReadDeployment, now: float) -> RolloutC
     )
 
 
-def _lines(found: list[Capacity]) -> list[Text]:
+def _lines(found: list[Capacity], width: int) -> list[Text]:
     if not found:
         return [Text("no ModuleDeployment names a base Deployment here")]
     rows = [
@@ -139,7 +141,11 @@ def _lines(found: list[Capacity]) -> list[Text]:
         )
         for item in found
     ]
-    lines = table(("NAMESPACE", "BASES-OF", "BASES", "USABLE", "SLOTS", "USED", "FREE", "FULL"), rows)
+    lines = table(
+        ("NAMESPACE", "BASES-OF", "BASES", "USABLE", "SLOTS", "USED", "FREE", "FULL"),
+        rows,
+        Fit(width=width, drop=("FULL", "USED", "SLOTS", "NAMESPACE")),
+    )
     rollouts = [
         (
             rollout.name,
@@ -152,4 +158,5 @@ def _lines(found: list[Capacity]) -> list[Text]:
         for item in found
         for rollout in item.rollouts
     ]
-    return [*lines, Text(), *table(("ROLLOUT", "BASES-OF", "MODULE", "DESIRED", "CAN-FINISH", "REASON"), rollouts)]
+    fit = Fit(width=width, drop=("MODULE", "BASES-OF", "DESIRED"), least=LEAST, wraps=True)
+    return [*lines, Text(), *table(("ROLLOUT", "BASES-OF", "MODULE", "DESIRED", "CAN-FINISH", "REASON"), rollouts, fit)]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
 from moduledeploy.api.times import encode_time
 from moduledeploy.cli.access.connection import run_connected
-from moduledeploy.cli.access.console import emit, say
+from moduledeploy.cli.access.console import console, emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.pictures.documents import document, documents
 from moduledeploy.cli.pictures.history import HistoryEntry, history
-from moduledeploy.cli.pictures.table import table
-from moduledeploy.cli.pictures.words import BAD, GOOD, NONE, age
+from moduledeploy.cli.pictures.table import Fit, table
+from moduledeploy.cli.pictures.words import BAD, GOOD, NONE, WIDE, age, shortened
 from moduledeploy.cli.reading.cluster import read_stores
 from moduledeploy.cli.reading.one import read_one
 from moduledeploy.cli.reading.revisions import revisions_of
@@ -22,6 +22,8 @@ from moduledeploy.cli.reading.revisions import revisions_of
 if TYPE_CHECKING:
     from moduledeploy.cli.access.connection import Connection
     from moduledeploy.cli.access.flags import Access
+
+LEAST: Final = 12  # cells of the last column that keep others in their place
 
 
 def show_history(access: Access, *, name: str, revision: str | None, output: str) -> int:
@@ -37,19 +39,21 @@ def show_history(access: Access, *, name: str, revision: str | None, output: str
             emit(documents("Revision", entries), output)
         else:
             head = ("REVISION", "VERSION", "OUTCOME", "STARTED", "TOOK", "CONFIRMED", "CHANGE-CAUSE")
-            say(table(head, [_row(entry, time.time()) for entry in entries]))
+            width = console().width
+            fit = Fit(width=width, drop=("TOOK", "STARTED"), least=LEAST, wraps=True)
+            say(table(head, [_row(entry, time.time(), is_narrow=width < WIDE) for entry in entries], fit))
         return Exit.REACHED
 
     return run_connected(access, show)
 
 
-def _row(entry: HistoryEntry, now: float) -> tuple[str | Text, ...]:
+def _row(entry: HistoryEntry, now: float, *, is_narrow: bool) -> tuple[str | Text, ...]:
     colour = {"Completed": GOOD, "Failed": BAD, "Aborted": BAD, "RolledBack": BAD}.get(entry.outcome, "")
     started = NONE if entry.started_at is None else f"{age(now - entry.started_at)} ago"
     return (
         f"{entry.revision}{'*' if entry.is_current else ''}",
         entry.version,
-        Text(entry.outcome, style=colour),
+        Text(shortened(entry.outcome) if is_narrow else entry.outcome, style=colour),
         started,
         age(entry.duration_s),
         ", ".join(f"{item.batch} by {item.by}" for item in entry.confirmed) or NONE,

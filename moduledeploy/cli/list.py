@@ -15,8 +15,8 @@ from moduledeploy.cli.access.console import Feed, console, emit, say
 from moduledeploy.cli.access.exits import Exit
 from moduledeploy.cli.pictures.documents import documents
 from moduledeploy.cli.pictures.rows import DeploymentRow, deployment_row
-from moduledeploy.cli.pictures.table import table
-from moduledeploy.cli.pictures.words import PROGRESS, UNKNOWN, age
+from moduledeploy.cli.pictures.table import Fit, table
+from moduledeploy.cli.pictures.words import PROGRESS, UNKNOWN, WIDE, age, short
 from moduledeploy.cli.reading.deployments import read_deployments
 from moduledeploy.cli.reading.kinds import ReadDeployment
 
@@ -31,6 +31,8 @@ READ: Final = ("deployments",)
 FRAME_S: Final = 0.2
 AGES_S: Final = 1.0
 HEAD: Final = ("NAME", "MODULE", "VERSION", "STATUS", "BATCH", "DESIRED", "UPDATED", "AVAILABLE", "AGE", "MESSAGE")
+DROP: Final = ("MODULE", "MESSAGE", "AGE", "UPDATED", "DESIRED", "VERSION", "AVAILABLE", "BATCH")  # in narrow terminals
+MESSAGE: Final = 24  # cells of which it isn't worth its place
 
 
 @attrs.frozen(kw_only=True)
@@ -73,14 +75,15 @@ def _rows(found: Iterable[ModuleDeployment]) -> list[DeploymentRow]:
 
 def _table(rows: Sequence[DeploymentRow], width: int, *, with_namespace: bool) -> list[Text]:
     head = ("NAMESPACE", *HEAD) if with_namespace else HEAD
-    return table(head, [((row.namespace,) if with_namespace else ()) + _cells(row) for row in rows], width)
+    cells = [((row.namespace,) if with_namespace else ()) + _cells(row, width) for row in rows]
+    return table(head, cells, Fit(width=width, drop=DROP, least=MESSAGE))
 
 
-def _cells(row: DeploymentRow) -> tuple[str | Text, ...]:
+def _cells(row: DeploymentRow, width: int) -> tuple[str | Text, ...]:
     sign, colour = PROGRESS.get(row.phase, UNKNOWN)
     batch = f"{row.batch}/{row.batch_count}" if row.batch_count else ""
     counts = (str(row.desired), str(row.updated), str(row.available))
-    status = Text(f"{sign} {row.phase}", style=colour)
+    status = short(row.phase) if width < WIDE else Text(f"{sign} {row.phase}", style=colour)
     return (row.name, row.module, row.version, status, batch, *counts, age(row.age_s), row.message)
 
 

@@ -9,7 +9,7 @@ import attrs
 
 from moduledeploy.api.decode import decode_deployment_spec
 from moduledeploy.cli.access.connection import connect, run
-from moduledeploy.cli.access.console import emit, say
+from moduledeploy.cli.access.console import console, emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.pictures.documents import document, documents
 from moduledeploy.cli.pictures.forecast_text import forecast_text
@@ -94,7 +94,7 @@ def _show(found: list[Forecast], output: str) -> None:
     """One document, or a list of them; or text."""
     if output == "text":
         for number, item in enumerate(found):
-            say([*([""] if number else []), *forecast_text(item)])
+            say([*([""] if number else []), *forecast_text(item, console().width)])
     elif len(found) == 1:
         emit(document("Plan", found[0]), output)
     else:

@@ -9,7 +9,7 @@ import attrs
 
 from moduledeploy.api.names import DEPLOYMENT_LABEL
 from moduledeploy.cli.access.connection import run
-from moduledeploy.cli.access.console import emit, say
+from moduledeploy.cli.access.console import console, emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.pictures.documents import document
 from moduledeploy.cli.pictures.forecast_text import forecast_text
@@ -40,7 +40,7 @@ def simulate(access: Access, change: Change, *, name: str, snapshot: str | None,
         found = forecast(altered(stores, namespace, lost=change.lost, cap=change.cap), deployment, time.time())
         found = attrs.evolve(found, others=_others(stores, namespace, name, change.lost))
         if output == "text":
-            say(forecast_text(found))
+            say(forecast_text(found, console().width))
         else:
             emit(document("Simulation", found), output)
         return Exit.REACHED if found.completes else Exit.FAILED

@@ -11,13 +11,13 @@ from rich.text import Text
 
 from moduledeploy.api.times import at
 from moduledeploy.cli.access.connection import run
-from moduledeploy.cli.access.console import emit, say
+from moduledeploy.cli.access.console import console, emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.pictures.documents import document
 from moduledeploy.cli.pictures.reasons import reasons
 from moduledeploy.cli.pictures.table import table
 from moduledeploy.cli.pictures.verdicts import FILTERS, BaseVerdict, base_verdicts, bases_of, cap_of, obstacle, refusals
-from moduledeploy.cli.pictures.words import BAD, GOOD, MODULE, NONE, UNKNOWN, age, plural
+from moduledeploy.cli.pictures.words import BAD, GOOD, MODULE, NONE, UNKNOWN, WIDE, age, plural
 from moduledeploy.cli.plan import live_one, read_cluster
 from moduledeploy.cli.reading.cluster import view_of
 from moduledeploy.cli.reading.family import read_family
@@ -92,17 +92,18 @@ def _of_deployment(cluster: Cluster, namespace: str, name: str) -> tuple[Explana
 def _table(verdicts: list[BaseVerdict]) -> list[Text]:
     """Every base, or of many those that would be taken first and some of the rest."""
     shown = verdicts if len(verdicts) <= SHOWN else sorted(verdicts, key=_turn)[:SHOWN]
+    has_filters = console().width >= WIDE
     rows: list[tuple[str | Text, ...]] = [
         (
             verdict.base,
-            *(Text("✔", GOOD) if item.passes else Text("✖", BAD) for item in verdict.filters),
+            *(Text("✔", GOOD) if item.passes else Text("✖", BAD) for item in verdict.filters if has_filters),
             f"{verdict.modules}/{'∞' if verdict.cap is None else verdict.cap}",
             str(verdict.rank) if verdict.rank is not None else "",
             verdict.reason or "takes it",
         )
         for verdict in shown
     ]
-    lines = table(("BASE", *(name.upper() for name in FILTERS), "MODULES", "RANK", "REASON"), rows)
+    lines = table(("BASE", *(name.upper() for name in FILTERS if has_filters), "MODULES", "RANK", "REASON"), rows)
     left = len(verdicts) - len(shown)
     return [*lines, Text(f"… and {left} more, which -o json and -o yaml name", style="dim")] if left else lines
 

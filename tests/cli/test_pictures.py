@@ -15,7 +15,7 @@ from moduledeploy.cli.access.console import Feed, Screen
 from moduledeploy.cli.pictures import words
 from moduledeploy.cli.pictures.documents import text
 from moduledeploy.cli.pictures.rollout import RolloutPicture, rollout_picture
-from moduledeploy.cli.pictures.table import hanging, table
+from moduledeploy.cli.pictures.table import Fit, hanging, table
 from moduledeploy.cli.pictures.tree import rollout_tree
 from moduledeploy.cli.reading.cluster import view_of
 from moduledeploy.cli.reading.family import read_family
@@ -89,7 +89,62 @@ def test_a_word_that_fits_nowhere_is_left_whole() -> None:
 
 
 def test_a_row_that_is_too_long_ends_with_an_ellipsis() -> None:
-    assert [line.plain for line in table(("NAME",), [("abcdefgh",), ("数数数数",)], 6)] == ["NAME", "abcde…", "数数 …"]
+    assert [line.plain for line in table(("NAME",), [("abcdefgh",), ("数数数数",)], Fit(width=6))] == [
+        "NAME",
+        "abcde…",
+        "数数 …",
+    ]
+
+
+HEAD = ("NAME", "KIND", "STATUS", "INFO")
+ROWS = (("base-7fc64c46b5-67vw4", "Module", "Available", "the module's start failed"),)
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (80, "base-7fc64c46b5-67vw4   Module   Available   the module's start failed"),
+        (50, "base-7fc64c46b5-67vw4   Available   the module's …"),
+        (40, "base-7fc64c46b5-67vw4   Available"),
+        (30, "base-7fc64c…-67vw4   Available"),
+    ],
+)
+def test_columns_go_before_anything_else_is_cut(width: int, line: str) -> None:
+    fit = Fit(width=width, drop=("KIND", "INFO"), least=12)
+
+    assert table(HEAD, ROWS, fit)[1].plain == line
+
+
+def test_where_lines_wrap_nothing_is_cut() -> None:
+    fit = Fit(width=30, drop=("KIND", "STATUS"), wraps=True)
+
+    assert table(HEAD, ROWS, fit)[1].plain == "base-7fc64c46b5-67vw4   the module's start failed"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 160])
+def test_no_line_of_a_tree_is_longer_than_the_terminal_and_every_status_is_whole(width: int) -> None:
+    status = {"status": completed(replicas=4)}
+    drawn = rollout_tree(picture(deployment() | status, bases(4), family(on=4)), width=width)
+
+    assert max(line.cell_len for line in drawn) <= width
+    assert sum("✔ Available" in line.plain for line in drawn) == 4
+
+
+def test_of_a_hundred_batches_those_about_the_current_one_have_a_line() -> None:
+    modules = family(on=60)
+    for at, module in enumerate(modules[1:], start=1):
+        module["metadata"]["annotations"] = {"koupleless.alipay.com/batch": f"1/{at}"}
+    release = completed(replicas=60, batches=[1] * 100, currentBatch=61, progress="Executing")
+    objects = (deployment(replicas=100) | {"status": release}, bases(60), modules)
+
+    lines = [line.plain for line in rollout_tree(picture(*objects))]
+    everything = [line.plain for line in rollout_tree(picture(*objects), everything=True)]
+
+    assert len(lines) < 40
+    assert [line for line in lines if line.endswith("57 before, 57 available")]
+    assert [line for line in lines if line.endswith("33 more, not opened")]
+    assert [line for line in lines if "… 58 more batches, Available" in line]
+    assert sum("□" in line for line in everything) == 60
 
 
 def test_of_a_thousand_replicas_some_are_shown_and_those_in_trouble_first() -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from moduledeploy.cli.pictures.forecast import Forecast, Move, Step
 
 BAR: Final = 40
+BESIDE: Final = 38  # cells of the line beside the bar
 SHOWN: Final = 20  # bases of a batch that are named
 _DEEDS: Final = {
     Deed.INSTALL: "install {new}",
@@ -24,7 +25,7 @@ _DEEDS: Final = {
 }
 
 
-def forecast_text(forecast: Forecast) -> list[Text]:
+def forecast_text(forecast: Forecast, width: int) -> list[Text]:
     """The batches with what each does, then what it comes to; of a large batch some bases are named."""
     lines = [
         Text.assemble(
@@ -35,16 +36,16 @@ def forecast_text(forecast: Forecast) -> list[Text]:
     ]
     largest = max((len(step.moves) for step in forecast.steps), default=1)
     for step in forecast.steps:
-        lines.extend(_step(step, largest))
+        lines.extend(_step(step, largest, min(BAR, max(1, width - BESIDE))))
     if not forecast.steps:
         lines.append(Text("  nothing is to be done"))
     return [*lines, Text(), *_sum(forecast)]
 
 
-def _step(step: Step, largest: int) -> Iterator[Text]:
+def _step(step: Step, largest: int, cells: int) -> Iterator[Text]:
     title = f"batch {step.batch}" if step.batch else "before a batch"
     if step.moves:
-        blocks = "■" * max(1, round(BAR * len(step.moves) / largest))
+        blocks = "■" * max(1, round(cells * len(step.moves) / largest))
         start = "at once" if step.begins_s < 1 else f"after {age(step.begins_s)} at the earliest"
         yield Text.assemble(f"  {title:<8} ", (blocks, ACTIVE), f" {plural(len(step.moves), 'base')}, {start}")
     else:

@@ -6,21 +6,25 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from moduledeploy.cli.pictures.table import hanging, table
-from moduledeploy.cli.pictures.words import ACTIVE, GOOD, MODULE, PROGRESS, UNKNOWN, WAITS, age, plural
+from moduledeploy.cli.pictures.table import Fit, hanging, table
+from moduledeploy.cli.pictures.words import ACTIVE, GOOD, MODULE, PROGRESS, UNKNOWN, WAITS, WIDE, age, plural, short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from moduledeploy.cli.pictures.rollout import BatchPicture, ReplicaPicture, RevisionPicture, RolloutPicture
 
 BAR: Final = 20
+NARROW_BAR: Final = 10
+NARROW: Final = 79  # columns up to which bars and branches are short
 LABEL: Final = 11
 SHOWN: Final = 8  # replicas of one batch that are listed when nothing is the matter with the rest
 TROUBLED: Final = 16  # and when something is
-WIDE: Final = 120
+BATCHES: Final = 10  # batches that have a line each; of more those about the current one have
+BEFORE: Final = 3  # of those, so many before the current one
+HEAD: Final = ("NAME", "KIND", "STATUS", "AGE", "INFO")
+SHORTEST_INFO: Final = 12  # cells
 _OK: Final = "Available"
-_SHORT: Final = {"WaitingForConfirmation": "Waiting", "GrayWaiting": "GrayTime"}
 
 Row = tuple[str | Text, ...]
 
@@ -28,11 +32,11 @@ Row = tuple[str | Text, ...]
 def rollout_tree(
     picture: RolloutPicture, *, width: int = WIDE, everything: bool = False, foot_first: bool = False
 ) -> list[Text]:
-    """Head, batches, tree and what is awaited, no line longer than `width`; in a narrow terminal without the column of kinds.
+    """Head, batches, tree and what is awaited, no line longer than `width`.
 
     `foot_first`: what is awaited comes before the tree, for screens that cut off the end of what is too long.
     """
-    head = [part for line in _head(picture) for part in hanging(line, width, indent=LABEL)]
+    head = [part for line in _head(picture, width) for part in hanging(line, width, indent=LABEL)]
     foot, tree = list(_foot(picture)), _tree(picture, everything=everything, width=width)
     parts = [head, foot, tree] if foot_first else [head, tree, foot]
     return [line for part in parts if part for line in (Text(), *part)][1:]
@@ -43,12 +47,7 @@ def _styled(state: str, words: dict[str, tuple[str, str]]) -> Text:
     return Text(f"{sign} {state}", style=colour)
 
 
-def _short(state: str) -> Text:
-    sign, colour = PROGRESS.get(state, UNKNOWN)
-    return Text(f"{sign} {_SHORT.get(state, state)}", style=colour)
-
-
-def _head(picture: RolloutPicture) -> Iterator[Text]:
+def _head(picture: RolloutPicture, width: int) -> Iterator[Text]:
     def field(name: str, *value: str | Text | tuple[str, str]) -> Text:
         return Text.assemble((f"{name:<{LABEL}}", "dim"), *value)
 
@@ -64,20 +63,32 @@ def _head(picture: RolloutPicture) -> Iterator[Text]:
         f", at most {picture.max_unavailable} unavailable",
     )
     for revision in picture.revisions:
-        for batch in revision.batches:
-            title = "Batches:" if batch.number == 1 else ""
-            yield field(title, f"{batch.number:>3} ", bar(batch), f" {batch.available}/{batch.size} ", _of_batch(batch))
+        for number, line in enumerate(_bars(picture, revision.batches, BAR if width > NARROW else NARROW_BAR)):
+            yield field("" if number else "Batches:", line)
 
 
-def bar(batch: BatchPicture) -> Text:
+def _bars(picture: RolloutPicture, batches: Sequence[BatchPicture], cells: int) -> Iterator[Text]:
+    """A line for each batch, or for some with what there is before and after them."""
+    first = max(0, min(picture.batch - 1 - BEFORE, len(batches) - BATCHES)) if len(batches) > BATCHES + 2 else 0
+    shown = batches[first : first + BATCHES] if first or len(batches) > BATCHES + 2 else batches
+    if first:
+        yield Text(f"    {first} before, {sum(batch.available for batch in batches[:first])} available", style="dim")
+    for batch in shown:
+        line = (f"{batch.number:>3} ", bar(batch, cells), f" {batch.available}/{batch.size} ", _of_batch(batch))
+        yield Text.assemble(*line)
+    if left := len(batches) - first - len(shown):
+        yield Text(f"    {left} more, not opened", style="dim")
+
+
+def bar(batch: BatchPicture, cells: int = BAR) -> Text:
     """How far a batch is."""
-    done = round(BAR * batch.available / batch.size) if batch.size else BAR
+    done = round(cells * batch.available / batch.size) if batch.size else cells
     colour = PROGRESS.get(batch.state, UNKNOWN)[1]
-    return Text.assemble(("█" * done, colour or "dim"), ("░" * (BAR - done), "dim"))
+    return Text.assemble(("█" * done, colour or "dim"), ("░" * (cells - done), "dim"))
 
 
 def _of_batch(batch: BatchPicture) -> Text:
-    return Text("not opened", style="dim") if batch.state == "NotOpened" else _short(batch.state)
+    return Text("not opened", style="dim") if batch.state == "NotOpened" else short(batch.state)
 
 
 def _tree(picture: RolloutPicture, *, everything: bool, width: int) -> list[Text]:
@@ -85,21 +96,25 @@ def _tree(picture: RolloutPicture, *, everything: bool, width: int) -> list[Text
         (
             Text.assemble(("⟳ ", ACTIVE), (picture.name, "bold")),
             "ModuleDeployment",
-            _short(picture.phase),
+            short(picture.phase),
             age(picture.age_s),
             f"batch {picture.batch}/{picture.batch_count}" if picture.batch_count else "",
         )
     ]
     for at, revision in enumerate(picture.revisions):
         rows.extend(_of_revision(revision, last=at + 1 == len(picture.revisions), everything=everything))
-    head: Row = ("NAME", "KIND", "STATUS", "AGE", "INFO")
-    if width < WIDE:
-        head, rows = _without_kind(head), [_without_kind(row) for row in rows]
-    return table([str(word) for word in head], rows, width)
+    if width <= NARROW:
+        rows = [(_indented_less(row[0]), *row[1:]) for row in rows]
+    return table(HEAD, rows, Fit(width=width, drop=("KIND", "AGE", "INFO"), least=SHORTEST_INFO))
 
 
-def _without_kind(row: Row) -> Row:
-    return row[:1] + row[2:]
+def _indented_less(name: str | Text) -> str | Text:
+    """The name of a row with branches of two cells instead of four."""
+    if isinstance(name, Text):
+        return name
+    depth = len(name) - len(name.lstrip("│├└─ "))
+    branches = "".join(name[at : at + 2].replace("─", " ") for at in range(0, depth, 4))
+    return branches + name[depth:]
 
 
 def _of_revision(revision: RevisionPicture, *, last: bool, everything: bool) -> Iterator[Row]:
@@ -116,13 +131,16 @@ def _of_revision(revision: RevisionPicture, *, last: bool, everything: bool) -> 
     trunk += "    "
     opened = [batch for batch in revision.batches if batch.state != "NotOpened" or batch.replicas]
     unopened = len(revision.batches) - len(opened)
-    groups = len(opened) + bool(unopened) + bool(revision.replicas)
-    for number, batch in enumerate(opened, start=1):
+    kept = opened if everything else _kept(opened)
+    if calm := len(opened) - len(kept):
+        yield f"{trunk}├── … {calm} more batches, {_OK}", "Batch", "", "", "--all shows them"
+    groups = len(kept) + bool(unopened) + bool(revision.replicas)
+    for number, batch in enumerate(kept, start=1):
         branch, below = ("└── ", "    ") if number == groups else ("├── ", "│   ")
         info = f"{batch.available}/{batch.size} available"
         if batch.confirmed is not None:
             info += f", confirmed{f' by {batch.confirmed.by}' if batch.confirmed.by else ''}"
-        yield f"{trunk}{branch}batch {batch.number}", "Batch", _short(batch.state), "", info
+        yield f"{trunk}{branch}batch {batch.number}", "Batch", short(batch.state), "", info
         yield from _of_replicas(batch.replicas, f"{trunk}{below}", everything=everything)
     if unopened:
         branch = "├── " if revision.replicas else "└── "
@@ -130,10 +148,20 @@ def _of_revision(revision: RevisionPicture, *, last: bool, everything: bool) -> 
     yield from _of_replicas(revision.replicas, trunk, everything=everything)
 
 
+def _kept(opened: list[BatchPicture]) -> list[BatchPicture]:
+    """The last batches, and those before in which a replica needs a look."""
+    calm = [batch for batch in opened[:-BEFORE] if all(map(_is_calm, batch.replicas))]
+    return opened if len(opened) <= BATCHES else [batch for batch in opened if batch not in calm]
+
+
+def _is_calm(replica: ReplicaPicture) -> bool:
+    return replica.status == _OK and replica.base_ready
+
+
 def _of_replicas(replicas: tuple[ReplicaPicture, ...], trunk: str, *, everything: bool) -> Iterator[Row]:
     """All of them, or the ones that need a look and as many others as fit, then how many are left out."""
-    calm = [replica for replica in replicas if replica.status == _OK and replica.base_ready]
-    troubled = [replica for replica in replicas if replica.status != _OK or not replica.base_ready]
+    calm = [replica for replica in replicas if _is_calm(replica)]
+    troubled = [replica for replica in replicas if not _is_calm(replica)]
     if everything or len(replicas) <= SHOWN + 1:
         shown, hidden = list(replicas), 0
     else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from rich.text import Text
+
 from moduledeploy.api.status import Progress
 
 # Of the 256 colours that are the same everywhere those that can be read on a dark background as well as on a light one.
@@ -34,6 +36,8 @@ MODULE: Final[dict[str, tuple[str, str]]] = {
     "Terminating": ("⚠", LEAVES),
 }
 UNKNOWN: Final = ("?", "")
+_SHORT: Final = {"WaitingForConfirmation": "Waiting", "GrayWaiting": "GrayTime"}
+WIDE: Final = 120  # columns from which words are written out and no column is spared
 NONE: Final = "<none>"
 _AGE: Final = re.compile(r"(\d+[smhd])+[:,;]?")
 
@@ -54,6 +58,17 @@ def age(seconds: float | None) -> str:
     if hours < 8:
         return f"{hours}h{minute}m" if minute else f"{hours}h"
     return f"{hours}h" if hours < 48 else f"{hours // 24}d"
+
+
+def short(state: str) -> Text:
+    """Where a rollout stands in two words at most, with its sign and colour."""
+    sign, colour = PROGRESS.get(state, UNKNOWN)
+    return Text(f"{sign} {shortened(state)}", style=colour)
+
+
+def shortened(state: str) -> str:
+    """The state in ten letters or a few more."""
+    return _SHORT.get(state, state)
 
 
 def steady(text: str) -> str:
