@@ -15,18 +15,16 @@ from moduledeploy.api.kinds import FailureClass, Module, ModuleStatusWord
 from moduledeploy.api.traffic import labelled_modules, pod_label
 from moduledeploy.arklet import outcomes
 from moduledeploy.controllers.facts import BaseKey, wanted
-from moduledeploy.controllers.failures import first_error, is_of_another
+from moduledeploy.controllers.failures import is_of_another
 from moduledeploy.controllers.labels import labels_to_mend
+from moduledeploy.controllers.long_calls import LongCalls
 from moduledeploy.controllers.modules import ModuleWriter
 from moduledeploy.controllers.resources import MODULES, PODS
 from moduledeploy.controllers.schemes import refusal_of
-from moduledeploy.kube.errors import Invalid, KubeError, NotFound
+from moduledeploy.kube.errors import Invalid, NotFound
 from moduledeploy.kube.resources import ObjectKey
 from moduledeploy.kube.worker import Done, RequeueAfter
 from moduledeploy.rollout.converge import (
-    LONG_S,
-    UNINSTALL_FAILED,
-    UNREACHABLE,
     BaseView,
     Biz,
     BizState,
@@ -39,8 +37,8 @@ from moduledeploy.rollout.converge import (
     Uninstall,
     Wanted,
     converge,
-    installing_status,
 )
+from moduledeploy.rollout.module_status import BUSY, UNINSTALL_FAILED, UNREACHABLE
 from moduledeploy.runtime.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -55,16 +53,18 @@ if TYPE_CHECKING:
 _log: Final = structlog.get_logger()
 STALE_RETRY_S: Final = 0.5
 BUSY_RETRY_S: Final = 2.0  # another operation on that module is under way in the base
+_TO_COME: Final = frozenset({"", ModuleStatusWord.PENDING, ModuleStatusWord.UPGRADING})
 LABEL_PAUSE_S: Final = 10.0  # between two times that labels are put back on one base
 INSTALL_FAILED: Final = "InstallFailed"
-BUSY: Final = "BaseBusy"
 IDENTITY_MISMATCH: Final = "IdentityMismatch"
 UNREACHABLE_BACKOFF: Final = Backoff(base_s=1.0, factor=2.0, cap_s=60.0)
 
 
 class Arklet(Protocol):
-    """Arklet's endpoint in a base; every call ends in a value, whatever happens on the way."""
+    """Arklet's endpoint in a base; every call ends in a value, whatever happens on the way, operations after so long at most."""
 
+    @property
+    def operation_timeout_s(self) -> float: ...
     async def query(self, address: str) -> outcomes.Listing | outcomes.Refused | outcomes.Unclear: ...
     async def install(self, address: str, name: str, version: str, url: str) -> outcomes.Outcome: ...
     async def uninstall(self, address: str, name: str, version: str) -> outcomes.Outcome: ...
@@ -102,11 +102,21 @@ class BaseController:
     draw: Callable[[], float] = random.random
     _sessions: dict[BaseKey, _Session] = attrs.field(factory=dict, init=False)
     _modules: ModuleWriter = attrs.field(init=False)
+    _calls: LongCalls = attrs.field(init=False)
 
     @_modules.default
     def _write_by(self) -> ModuleWriter:
         return ModuleWriter(
             writer=self.writer, recorder=self.recorder, written=self.written, clock=self.clock, draw=self.draw
+        )
+
+    @_calls.default
+    def _wait_by(self) -> LongCalls:
+        return LongCalls(
+            cluster=self.cluster,
+            modules=self._modules,
+            clock=self.clock,
+            at_most_s=self.arklet.operation_timeout_s,
         )
 
     async def reconcile(self, key: BaseKey) -> Done | RequeueAfter:
@@ -158,6 +168,7 @@ class BaseController:
         view = BaseView(
             is_gone=pod is None or pod.has_ended,
             is_reachable=is_reachable,
+            name=key.name,
             container_id=session.container_id,
             modules=tuple(map(self._wanted, modules.values())),
             listed=session.listed,
@@ -229,8 +240,8 @@ class BaseController:
                 await self._query(key, session, modules, address)
             case Install(module=module) if (refusal := refusal_of(module.source.url, self.url_schemes)) is not None:
                 await self._modules.fail(key, module, FailureClass.PERMANENT, INSTALL_FAILED, refusal)
-            case Install(module=module):
-                await self._install(key, session, modules, module, address)
+            case Install():
+                await self._install(key, session, modules, step, address)
             case Uninstall():
                 await self._uninstall(key, session, modules, step, address)
             case Switch(module=module):
@@ -270,21 +281,14 @@ class BaseController:
         self.audits.done(key)
 
     async def _install(
-        self, key: BaseKey, session: _Session, modules: dict[str, Module], module: Wanted, address: str
+        self, key: BaseKey, session: _Session, modules: dict[str, Module], step: Install, address: str
     ) -> None:
+        module = step.module
         source, before = module.source, session.listed or ()
         session.listed = None
-        try:
-            async with anyio.create_task_group() as group:
-                # A task that is made and cancelled for each install would cost a quarter of a call.
-                timer = self.clock.call_later(LONG_S, lambda: group.start_soon(self._tell_long, key, module))
-                try:
-                    outcome = await self.arklet.install(address, source.name, source.version, source.url)
-                finally:
-                    timer.cancel()
-                group.cancel_scope.cancel()
-        except ExceptionGroup as failed:
-            raise first_error(failed) from failed
+        outcome = await self._calls.wait(
+            key, step, lambda: self.arklet.install(address, source.name, source.version, source.url)
+        )
         match outcome:
             case outcomes.Done(identity=identity, state=state) if identity == source.identity and state is not None:
                 session.listed = (*before, Biz(source.name, source.version, BizState(state.value)))
@@ -322,13 +326,6 @@ class BaseController:
             for biz in before
         )
 
-    async def _tell_long(self, key: BaseKey, module: Wanted) -> None:
-        """Say that an install takes long; that this can't be written is no reason to drop the install."""
-        try:
-            await self._modules.tell(key, module, installing_status(module.status, round(self.clock.wall(), 6)))
-        except KubeError as error:
-            _log.warning("status not written", module=module.name, error=str(error))
-
     async def _mismatch(
         self, key: BaseKey, modules: dict[str, Module], module: Wanted, identity: str, address: str
     ) -> None:
@@ -353,7 +350,14 @@ class BaseController:
     async def _uninstall(
         self, key: BaseKey, session: _Session, modules: dict[str, Module], step: Uninstall, address: str
     ) -> None:
-        outcome = await self.arklet.uninstall(address, step.name, step.version)
+        with anyio.CancelScope() as giving_up:
+            outcome = await self._calls.wait(
+                key, step, lambda: self.arklet.uninstall(address, step.name, step.version), giving_up
+            )
+        if giving_up.cancelled_caught and step.module is not None:
+            session.listed = None
+            await self._modules.say(key, step.module, UNINSTALL_FAILED, "the base doesn't answer")
+            return
         if isinstance(outcome, outcomes.Done | outcomes.NotFound):
             if step.module is None:
                 _log.info("uninstalled what no Module stands for", identity=f"{step.name}:{step.version}")
@@ -388,7 +392,7 @@ class BaseController:
         self._back_off(session, session.failures)
         if session.failures > 1:
             for module in modules.values():
-                if module.metadata.is_terminating or module.status.status in ("", ModuleStatusWord.PENDING):
+                if module.metadata.is_terminating or module.status.status in _TO_COME:
                     await self._modules.say(key, self._wanted(module), UNREACHABLE, why)
 
     def _back_off(self, session: _Session, failures: int, *, at_least_s: float = 0.0) -> None:

@@ -14,7 +14,8 @@ from moduledeploy.api.spec import DeploymentSpec, ServiceStrategy
 from moduledeploy.api.times import at
 from moduledeploy.api.traffic import module_of_service, service_labels, service_selector
 from moduledeploy.placement.bases import Base, Obstacle
-from moduledeploy.rollout.converge import DRAINING, Wanted
+from moduledeploy.rollout.converge import Wanted
+from moduledeploy.rollout.module_status import DRAINING
 from moduledeploy.rollout.service import ServiceFacts
 from moduledeploy.rollout.slots import BaseFacts, ModuleFacts
 from moduledeploy.rollout.view import Revision

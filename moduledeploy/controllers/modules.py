@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -18,6 +17,7 @@ from moduledeploy.controllers.resources import MODULES
 from moduledeploy.kube.errors import Invalid, NotFound
 from moduledeploy.kube.events import Reference
 from moduledeploy.kube.resources import JSON_PATCH, ObjectKey
+from moduledeploy.rollout.module_status import moment, stuck_status, waiting_status
 from moduledeploy.runtime.backoff import Backoff
 from moduledeploy.runtime.text import one_line
 
@@ -70,26 +70,23 @@ class ModuleWriter:
 
     async def say(self, key: BaseKey, module: Wanted, reason: str, message: str) -> None:
         """Why a Module doesn't get on; written once for a reason."""
-        word = ModuleStatusWord.TERMINATING if module.is_terminating else ModuleStatusWord.PENDING
-        if (module.status.status, module.status.reason) == (word, reason):
-            return
-        status = attrs.evolve(
-            module.status, status=word, reason=reason, message=message, lastTransitionTime=self._moment()
-        )
-        await self.tell(key, module, status)
+        make = stuck_status if module.is_terminating else waiting_status
+        status = make(module.status, reason, message, round(self.clock.wall(), 6))
+        if (module.status.status, module.status.reason) != (status.status, reason):
+            await self.tell(key, module, status)
 
     async def fail(self, key: BaseKey, module: Wanted, failure: FailureClass, reason: str, message: str) -> None:
         """Say that an install failed, why, and when it is tried again."""
         attempts = module.status.attempts + 1
-        delay_s = RETRY[failure].delay_s(attempts - 1, self.draw())
+        delay_s, now = RETRY[failure].delay_s(attempts - 1, self.draw()), self.clock.wall()
         status = ModuleStatus(
             status=ModuleStatusWord.FAILED,
             reason=reason,
             message=message,
             failureClass=failure.value,
             attempts=attempts,
-            nextRetryTime=datetime.fromtimestamp(round(self.clock.wall() + delay_s, 6), UTC),
-            lastTransitionTime=self._moment(),
+            nextRetryTime=moment(round(now + delay_s, 6)),
+            lastTransitionTime=moment(round(now, 6)),
         )
         await self.tell(key, module, status)
         self.recorder.event(
@@ -130,6 +127,3 @@ class ModuleWriter:
             return False
         self.written.wrote(key, MODULES, wrote.resource_version)
         return True
-
-    def _moment(self) -> datetime:
-        return datetime.fromtimestamp(round(self.clock.wall(), 6), UTC)

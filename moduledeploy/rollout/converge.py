@@ -9,27 +9,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from moduledeploy.api.kinds import ModuleSource, ModuleStatus, ModuleStatusWord
-from moduledeploy.api.traffic import SERVICE_NAME_LABEL, service_name
+from moduledeploy.rollout.module_status import (
+    DRAINING,
+    INSTALLING,
+    LONG_S,
+    UNINSTALL_FAILED,
+    UNINSTALLING,
+    UNREACHABLE,
+    WAITING_FOR_ENDPOINTS,
+    available_status,
+    draining_status,
+    ending_status,
+    endpoints_status,
+    installing_status,
+    lost_status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+TERMINATING: Final = ModuleStatusWord.TERMINATING
 STARTING_POLL_S: Final = 1.0  # a module that is being started is looked at again after this
 ENDPOINT_POLL_S: Final = 5.0  # the EndpointSlice's own event comes sooner; this is for the case that it doesn't
-LONG_S: Final = 2.0  # what a Module waits for is told only when it lasts longer
-LOST: Final = "ModuleLost"
-INSTALLING: Final = "Installing"
-WAITING_FOR_ENDPOINTS: Final = "WaitingForEndpoints"
-DRAINING: Final = "Draining"
-UNINSTALL_FAILED: Final = "UninstallFailed"
-UNREACHABLE: Final = "BaseUnreachable"
 
 
 class BizState(Enum):
@@ -99,6 +106,7 @@ class BaseView:
     routes: by module name, those of modules without any traffic left out.
     """
 
+    name: str = ""
     is_gone: bool
     is_reachable: bool
     container_id: str
@@ -163,7 +171,7 @@ def converge(base: BaseView, now: float) -> Decision:
         return Decision(released=terminating)
     lost = tuple(_lost(base, now))
     if not base.is_reachable:
-        return Decision(reports=lost, released=tuple(module for module in terminating if module.is_given_up))
+        return _await_end(base, lost, terminating, now)
     given_up = tuple(module for module in terminating if module.is_given_up and _has_resisted(module))
     if not base.modules:
         left = next((name for name, route in sorted(base.routes.items()) if route.is_labelled), None)
@@ -173,6 +181,25 @@ def converge(base: BaseView, now: float) -> Decision:
     labelled = {name for name, route in base.routes.items() if route.is_labelled}
     names = sorted(labelled | {module.source.name for module in base.modules})
     return _merge(lost, given_up, [_converge_name(base, name, base.listed, now) for name in names])
+
+
+def _await_end(
+    base: BaseView, lost: tuple[tuple[Wanted, ModuleStatus], ...], terminating: tuple[Wanted, ...], now: float
+) -> Decision:
+    """Nobody can be asked: what is to go waits for the pod to be gone, and says so when that lasts."""
+    told_at = {
+        module: module.deleted_at + LONG_S
+        for module in terminating
+        if not module.is_given_up and (module.status.status, module.status.reason) != (TERMINATING, UNREACHABLE)
+    }
+    return Decision(
+        reports=(
+            *lost,
+            *((module, ending_status(module.status, base.name, now)) for module, at in told_at.items() if at <= now),
+        ),
+        released=tuple(module for module in terminating if module.is_given_up),
+        wake_at=min((at for at in told_at.values() if now < at < math.inf), default=None),
+    )
 
 
 def _has_resisted(module: Wanted) -> bool:
@@ -205,24 +232,6 @@ def _lost(base: BaseView, now: float) -> Iterator[tuple[Wanted, ModuleStatus]]:
             continue
         if base.container_id and status.containerID and status.containerID != base.container_id:
             yield module, lost_status(status, "the container was restarted", now)
-
-
-def lost_status(old: ModuleStatus, why: str, now: float) -> ModuleStatus:
-    """Status of a Module that was available and isn't on its base any more."""
-    return ModuleStatus(
-        status=ModuleStatusWord.PENDING,
-        reason=LOST,
-        message=why,
-        attempts=old.attempts,
-        lastTransitionTime=_moment(now),
-    )
-
-
-def installing_status(old: ModuleStatus, now: float) -> ModuleStatus:
-    """Status of a Module whose install goes on."""
-    return attrs.evolve(
-        old, status=ModuleStatusWord.UPGRADING, reason=INSTALLING, message="", lastTransitionTime=_moment(now)
-    )
 
 
 def _converge_name(base: BaseView, name: str, listed: Iterable[Biz], now: float) -> Decision:
@@ -296,39 +305,23 @@ def _drain(module: Wanted, route: Route, now: float) -> Decision | None:
         return None
     if route.is_endpoint:
         return _await_endpoints(module, now)
-    if not route.drain_s or module.status.reason == UNINSTALL_FAILED:
+    if not route.drain_s or module.status.reason in (UNINSTALLING, UNINSTALL_FAILED):
         return None  # an uninstall is tried, and tried again, after the drain
     began = module.status.lastTransitionTime if module.status.reason == DRAINING else None
     if began is None:
-        status = attrs.evolve(
-            module.status,
-            status=ModuleStatusWord.TERMINATING,
-            reason=DRAINING,
-            message=f"waiting {route.drain_s} s before the uninstall",
-            lastTransitionTime=_moment(now),
-        )
-        return Decision(reports=((module, status),))
+        return Decision(reports=((module, draining_status(module.status, route.drain_s, now)),))
     end = began.timestamp() + route.drain_s
     return Decision(wake_at=end) if now < end else None
 
 
 def _await_endpoints(module: Wanted, now: float) -> Decision:
     """Look again; what a failed uninstall said stays, since it is tried again without another drain."""
-    if module.status.reason in (WAITING_FOR_ENDPOINTS, UNINSTALL_FAILED):
+    if module.status.reason in (WAITING_FOR_ENDPOINTS, UNINSTALLING, UNINSTALL_FAILED):
         return Decision(wake_at=now + ENDPOINT_POLL_S)
     told_at = module.deleted_at + LONG_S
     if now < told_at:
         return Decision(wake_at=min(told_at, now + ENDPOINT_POLL_S))
-    service = service_name(module.source.name)
-    status = attrs.evolve(
-        module.status,
-        status=ModuleStatusWord.TERMINATING,
-        reason=WAITING_FOR_ENDPOINTS,
-        message=f"an EndpointSlice of Service {service} still has the base as ready, so it gets traffic:"
-        f" kubectl get endpointslices -l {SERVICE_NAME_LABEL}={service}",
-        lastTransitionTime=_moment(now),
-    )
-    return Decision(reports=((module, status),))
+    return Decision(reports=((module, endpoints_status(module.status, module.source.name, now)),))
 
 
 def _signpost(name: str, live: list[Wanted], there: dict[str, Biz], route: Route) -> SetTraffic | None:
@@ -385,6 +378,11 @@ def _reports(
     Of Modules of one version what is listed stands for the oldest, which has yet to go.
     """
     claimed = {module.source.version for module in going}
+    for module in going:
+        biz = there.get(module.source.version)
+        is_told = (module.status.status, module.status.reason) == (TERMINATING, INSTALLING)
+        if biz is not None and biz.state is BizState.STARTING and not is_told:
+            yield module, installing_status(module.status, now, is_terminating=True)
     for module in live:
         version = module.source.version
         biz = there.get(version) if version not in claimed else None
@@ -394,7 +392,7 @@ def _reports(
             if is_available:
                 yield module, lost_status(module.status, "the base doesn't list it any more", now)
             elif biz is not None and biz.state is BizState.STARTING and module.status.reason != INSTALLING:
-                yield module, installing_status(module.status, now)
+                yield module, installing_status(module.status, now, is_terminating=False)
         elif biz.state is BizState.STANDBY and module is live[-1]:
             continue
         elif not is_available or module.status.containerID != base.container_id:
@@ -404,8 +402,7 @@ def _reports(
 def _available_status(
     base: BaseView, module: Wanted, live: list[Wanted], there: dict[str, Biz], now: float
 ) -> ModuleStatus:
-    """Available from now on; the slot's clock goes on where another version of the family has served until now."""
-    since = _moment(now)
+    """The slot's clock goes on where another version of the family has served until now."""
     carried = [
         other.status.slotActiveSince
         for other in live
@@ -416,15 +413,4 @@ def _available_status(
         and other.source.version in there
         and there[other.source.version].state.is_started
     ]
-    return ModuleStatus(
-        status=ModuleStatusWord.AVAILABLE,
-        reason="Installed",
-        lastTransitionTime=since,
-        activeSince=since,
-        slotActiveSince=min(carried, default=since),
-        containerID=base.container_id,
-    )
-
-
-def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
+    return available_status(base.container_id, now, carried)

@@ -232,14 +232,13 @@ def _verdict(view: View, findings: Findings, release: Release) -> str:
 
 
 def _going(slots: Slots) -> str:
-    """What still keeps the object, and what a person may do about it."""
+    """What still keeps the object; what a person may do about it the Module says."""
     if not slots.module_count:
         return "going"
     text = f"waiting for {slots.module_count} Modules to be uninstalled"
     for slot in slots.marked(Mark.STUCK):
         module = next(module for module in slot.modules if module.is_stuck)
-        advice = f'tried again until annotation {names.FORCE_DELETE_ANNOTATION}: "true" gives it up'
-        return f"{text}; Module {module.name} on {slot.base.name}: {module.message or module.reason}; {advice}"
+        return f"{text}; Module {module.name} on {slot.base.name}: {module.message or module.reason}"
     return text
 
 

@@ -15,13 +15,22 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from moduledeploy.api.kinds import FailureClass, ModuleSource, ModuleStatusWord
-from moduledeploy.rollout.converge import UNINSTALL_FAILED, UNREACHABLE, WAITING_FOR_ENDPOINTS
+from moduledeploy.rollout.module_status import (
+    BUSY,
+    INSTALLING,
+    UNINSTALL_FAILED,
+    UNINSTALLING,
+    UNREACHABLE,
+    WAITING_FOR_ENDPOINTS,
+)
 from moduledeploy.rollout.order import Key, Order
 
 if TYPE_CHECKING:
     from moduledeploy.rollout.view import Placer
 
 FOREVER: Final = float("inf")
+# Why a Module that is to go is still there.
+_OBSTACLES: Final = frozenset({BUSY, INSTALLING, UNINSTALLING, UNINSTALL_FAILED, UNREACHABLE, WAITING_FOR_ENDPOINTS})
 Ranking = Callable[["Slot"], Key | None]
 
 
@@ -79,7 +88,7 @@ class ModuleFacts:
     @property
     def is_stuck(self) -> bool:
         """Somebody asked to take it away, and something keeps it."""
-        return self.is_terminating and self.reason in (UNREACHABLE, UNINSTALL_FAILED, WAITING_FOR_ENDPOINTS)
+        return self.is_terminating and self.status is ModuleStatusWord.TERMINATING and self.reason in _OBSTACLES
 
     @property
     def has_failed_for_good(self) -> bool:

@@ -46,6 +46,7 @@ class MemoryArklet:
     loads: dict[str, Identity] = attrs.field(factory=dict)
     down: set[str] = attrs.field(factory=set)
     mute: set[str] = attrs.field(factory=set)
+    operation_timeout_s: float = 300.0
 
     async def query(self, address: str) -> Listing | Refused | Unclear:
         self.around("before query")

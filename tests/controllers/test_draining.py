@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from moduledeploy.api.kinds import ModuleSource, ModuleStatus
 from moduledeploy.controllers import resources
+from moduledeploy.rollout.converge import BaseView, Biz, BizState, Route, Uninstall, Wanted, converge
+from moduledeploy.rollout.module_status import UNINSTALL_FAILED, UNINSTALLING
 from tests.controllers.world import World
 
 SERVICE = {"enableModuleService": True, "port": 8080, "targetPort": 8080}
@@ -90,3 +95,28 @@ async def test_whoever_forces_a_deletion_waits_for_no_endpoint_slice() -> None:
 
     assert world.modules() == []
     assert world.installed() == []
+
+
+@pytest.mark.parametrize("reason", [UNINSTALLING, UNINSTALL_FAILED])
+def test_an_uninstall_that_was_tried_needs_no_second_drain(reason: str) -> None:
+    module = Wanted(
+        name="one",
+        uid="m1",
+        family="orders",
+        order=(1.0, 1, "one"),
+        source=ModuleSource("orders", "1", "file:///modules/orders-1.jar"),
+        status=ModuleStatus(status="Terminating", reason=reason),
+        is_terminating=True,
+        deleted_at=1.0,
+    )
+    listed = (Biz("orders", "1", BizState.ACTIVE),)
+    base = BaseView(
+        is_gone=False,
+        is_reachable=True,
+        container_id="c1",
+        modules=(module,),
+        listed=listed,
+        routes={"orders": Route(drain_s=60)},
+    )
+
+    assert converge(base, 100.0).step == Uninstall("orders", "1", module)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 
 from moduledeploy.api.kinds import FailureClass, ModuleSource, ModuleStatus, ModuleStatusWord
-from moduledeploy.rollout.converge import DRAINING, Biz, BizState, Wanted
+from moduledeploy.rollout.converge import Biz, BizState, Wanted
+from moduledeploy.rollout.module_status import DRAINING
 from moduledeploy.rollout.slots import ModuleFacts
 
 NAME = "orders"

@@ -10,7 +10,8 @@ from moduledeploy.api.decode import decode_deployment_spec
 from moduledeploy.api.kinds import FailureClass, ModuleSource, ModuleStatus, ModuleStatusWord
 from moduledeploy.api.spec import DeploymentSpec
 from moduledeploy.api.status import Release
-from moduledeploy.rollout.converge import DRAINING, BizState, Wanted
+from moduledeploy.rollout.converge import BizState, Wanted
+from moduledeploy.rollout.module_status import DRAINING
 from moduledeploy.rollout.slots import BaseFacts, ModuleFacts
 
 NAME = "orders"

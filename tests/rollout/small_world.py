@@ -21,7 +21,6 @@ from moduledeploy.placement.bases import Base as Seat
 from moduledeploy.placement.pool import Pool
 from moduledeploy.rollout import actions
 from moduledeploy.rollout.converge import (
-    DRAINING,
     BaseView,
     Biz,
     BizState,
@@ -37,6 +36,7 @@ from moduledeploy.rollout.converge import (
     converge,
 )
 from moduledeploy.rollout.gate import GateWrite
+from moduledeploy.rollout.module_status import DRAINING
 from moduledeploy.rollout.plan import plan
 from moduledeploy.rollout.service import ServiceFacts
 from moduledeploy.rollout.slots import Slots
