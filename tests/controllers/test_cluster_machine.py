@@ -361,7 +361,9 @@ class ClusterMachine(RuleBasedStateMachine):
     def delete_all(self) -> None:
         for name, (module_name, base) in FAMILIES.items():  # who was orphaned gets an owner again
             if self.world.api.find(resources.MODULE_DEPLOYMENTS, name) is None:
-                self.world.deploy("1", name=name, module_name=module_name, baseDeploymentName=base, replicas=1)
+                self.world.deploy(
+                    "1", name=name, module_name=module_name, baseDeploymentName=base, replicas=1, maxUnavailable=1
+                )
         self.rest()
         for name in FAMILIES:
             if self.is_there(name):
