@@ -25,6 +25,7 @@ from moduledeploy.controllers.counters import RolloutCounters
 from moduledeploy.controllers.facts import BaseKey, FamilyKey
 from moduledeploy.controllers.measured import MeasuredPool, ModuleDurations
 from moduledeploy.controllers.preflight import StartError, check_cluster
+from moduledeploy.controllers.refusals import RefusalsOnBases
 from moduledeploy.controllers.rollout import RolloutController
 from moduledeploy.controllers.rows import RowSource
 from moduledeploy.controllers.statuses import StatusWriter
@@ -204,7 +205,8 @@ class _Process:
             try:
                 await stack.enter_async_context(serving(app, host=host, port=port, tls=context))
             except OSError as error:
-                raise StartError(f"can't listen on {host or '*'}:{port}: {os.strerror(error.errno or 0)}") from error
+                why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+                raise StartError(f"can't listen on {host or '*'}:{port}: {why}") from error
 
     async def _wait_synced(self, informers: Caches) -> None:
         """Return once every store is complete, or the process is to stop."""
@@ -286,6 +288,7 @@ class _Process:
             url_schemes=self.settings.url_schemes,
             clock=self.clock,
         )
+        told = RefusalsOnBases(base.reconcile, recorder)
         families, bases = keys.families, keys.bases
         async with session, anyio.create_task_group() as group:
             await keys.begin(cluster)
@@ -294,7 +297,7 @@ class _Process:
             async with anyio.create_task_group() as workers, anyio.create_task_group() as calls:
                 workers.start_soon(self._drain, families, bases, workers.cancel_scope, calls.cancel_scope)
                 self._start_workers(workers, families, rollout.reconcile, ROLLOUT_WORKERS, ROLLOUT_PASS_S)
-                self._start_workers(calls, bases, base.reconcile, BASE_WORKERS, BASE_PASS_S)
+                self._start_workers(calls, bases, told, BASE_WORKERS, BASE_PASS_S)
             await recorder.flush(timeout_s=2.0)
             group.cancel_scope.cancel()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from moduledeploy.cli.commands.serve import schemes
+from moduledeploy.cli.commands.serve import address, interval, namespace_name, schemes
 from tests.ops.tools import run
 
 if TYPE_CHECKING:
@@ -45,6 +45,30 @@ def test_a_list_of_schemes_without_a_scheme_is_refused(text: str) -> None:
 
 def test_schemes_are_a_list() -> None:
     assert schemes("http,s3+https") == frozenset({"http", "s3+https"})
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "nan", "inf", "-inf", "1e999", "soon", ""])
+def test_an_interval_without_a_length_or_an_end_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is no number of seconds above 0"):
+        interval(text)
+
+
+@pytest.mark.parametrize("text", ["Not A Namespace", "a/b", "-a", "a-", "a.b", "a" * 64, "../x"])
+def test_a_name_that_no_namespace_has_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is no name of a namespace"):
+        namespace_name(text)
+
+
+@pytest.mark.parametrize("text", ["junk", ":-1", ":99999", ":", "1.2.3.4"])
+def test_an_address_without_a_port_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is no IP:PORT"):
+        address(text)
+
+
+def test_what_flags_may_say() -> None:
+    assert [namespace_name(text) for text in ("", "team-1")] == ["", "team-1"]
+    assert [interval(text) for text in ("600", "0.5")] == [600.0, 0.5]
+    assert [address(text) for text in (":8080", "[::1]:80")] == [("", 8080), ("::1", 80)]
 
 
 @pytest.mark.parametrize("flag", ["--leader-election", "--no-leader-election"])

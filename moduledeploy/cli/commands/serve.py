@@ -5,6 +5,7 @@ None of them is to load the generated client, which would take a third of the ti
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -33,9 +34,27 @@ def schemes(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def namespace_name(text: str) -> str:
+    """A namespace's name, or nothing."""
+    if text and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
+        raise click.BadParameter(f"{text!r} is no name of a namespace")
+    return text
+
+
+def interval(text: str) -> float:
+    """Seconds, more than none and an end to them."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise click.BadParameter(f"{text!r} is no number of seconds above 0")
+    return seconds
+
+
 @click.command(short_help="run the controller")
 @flags.kubeconfig
-@click.option("--namespace", default="", metavar="NS", help="only this namespace (default: all)")
+@click.option("--namespace", type=namespace_name, default="", metavar="NS", help="only this namespace (default: all)")
 @click.option("--metrics-address", type=address, default=":8080", show_default=True, metavar="IP:PORT")
 @click.option(
     "--metrics-tls-dir",
@@ -70,11 +89,16 @@ def schemes(text: str) -> frozenset[str]:
     default=None,
     help="work only while holding the lease 'moduledeploy' (default: in a pod yes, with a kubeconfig no)",
 )
-@click.option("--lease-namespace", metavar="NS", help="namespace of the lease (default: the pod's, or the context's)")
+@click.option(
+    "--lease-namespace",
+    type=namespace_name,
+    metavar="NS",
+    help="namespace of the lease (default: the pod's, or the context's)",
+)
 @click.option(
     "--audit-interval",
-    type=click.FloatRange(0, min_open=True),
-    default=600.0,
+    type=interval,
+    default="600",
     show_default=True,
     metavar="SECONDS",
     help="how often a base's list is read again",
