@@ -227,8 +227,16 @@ def _verdict(view: View, findings: Findings, release: Release) -> str:
         return f"aborted, every replica stays at its revision {until}: {failure.message}"
     if findings.rolled_back_to is not None:
         done = f"{view.slots.count(Mark.UPDATED_AVAILABLE)} of {view.desired} replicas are available"
+        if view.slots.count(Mark.FAILED) > view.parent.spec.strategy.failure_threshold:
+            back = f"rolling back to {findings.rolled_back_to}"
+            return f"failed, and so did {back}, nothing more is replaced {until}, {done}: {failure.message}"
         return f"rolled back to {findings.rolled_back_to} {until}, {done}: {failure.message}"
-    return f"failed, nothing more is replaced {until}: {failure.message}"
+    stands = f"failed, nothing more is replaced {until}"
+    if failure.decision is not OnFailure.ROLLBACK:
+        return f"{stands}: {failure.message}"
+    if release.completed_revision == release.revision or release.completed_revision not in view.revisions:
+        return f"{stands}, for there is no completed revision to go back to: {failure.message}"
+    return f"failed, rolling back to {release.completed_revision} {until}: {failure.message}"
 
 
 def _going(slots: Slots) -> str:
@@ -251,7 +259,14 @@ def _notes(view: View, findings: Findings, now: float) -> list[str]:
     if release is not None and _is_overdue(view, release, now):
         notes.append(f"no progress for {view.parent.spec.progress_deadline_s} s")
     if installing := slots.count(Mark.INSTALLING):
-        notes.append(f"{installing} are being installed")
+        notes.append(f"{installing} {'is' if installing == 1 else 'are'} being installed")
+    if unanswered := slots.count(Mark.UNANSWERED):
+        base = next(slots.marked(Mark.UNANSWERED)).base.name
+        notes.append(
+            f"1 waits for base {base}, which doesn't answer"
+            if unanswered == 1
+            else f"{unanswered} wait for bases that don't answer, such as {base}"
+        )
     if not_ready := slots.count(Mark.NOT_READY):
         notes.append(f"{not_ready} are on bases that aren't Ready")
     if view.parent.spec.min_ready_s and (next_at := slots.next_change_at) is not None:

@@ -86,6 +86,11 @@ class ModuleFacts:
         return self.status in (ModuleStatusWord.PENDING, ModuleStatusWord.UPGRADING)
 
     @property
+    def is_unanswered(self) -> bool:
+        """It is yet to start, and its base doesn't answer."""
+        return self.is_starting and self.reason == UNREACHABLE
+
+    @property
     def is_stuck(self) -> bool:
         """Somebody asked to take it away, and something keeps it."""
         return self.is_terminating and self.status is ModuleStatusWord.TERMINATING and self.reason in _OBSTACLES
@@ -113,6 +118,7 @@ class Mark(StrEnum):
     OVERLAP = "overlap"  # updated, with live Modules of other revisions beside it that it may be time to take away
     NOT_READY = "not ready"  # kept, on a base that isn't Ready
     INSTALLING = "installing"  # kept, with a Module that is yet to start, on a Ready base where nothing drains
+    UNANSWERED = "unanswered"  # the same, but that base doesn't answer
     DRAINING = "draining"  # a version there gets no more traffic and is uninstalled after drainSeconds
     STUCK = "stuck"  # a Module there is to go and can't, and says why
 
@@ -173,7 +179,7 @@ def classify(base: BaseFacts, modules: Mapping[str, ModuleFacts], target: str, m
         if base.ready_since is None:
             marks.add(Mark.NOT_READY)
         elif Mark.DRAINING not in marks and any(module.is_starting for module in live):
-            marks.add(Mark.INSTALLING)
+            marks.add(Mark.UNANSWERED if any(module.is_unanswered for module in live) else Mark.INSTALLING)
         if available_at < FOREVER:
             marks.add(Mark.READY)
         if available_at <= now:

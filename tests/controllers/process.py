@@ -18,6 +18,7 @@ from moduledeploy.controllers.cluster import Cluster, Stores
 from moduledeploy.controllers.counters import RolloutCounters
 from moduledeploy.controllers.facts import BaseKey, FamilyKey
 from moduledeploy.controllers.indexes import INDEXES
+from moduledeploy.controllers.refusals import RefusalsOnBases
 from moduledeploy.controllers.rollout import RolloutController
 from moduledeploy.controllers.statuses import StatusWriter
 from moduledeploy.kube.consistency import WrittenVersions
@@ -182,9 +183,13 @@ class Process:
         key = self.queue.next()
         if key is None:
             return False
-        controller: Any = self.rollout if isinstance(key, FamilyKey) else self.base
+        reconcile: Any = (
+            self.rollout.reconcile
+            if isinstance(key, FamilyKey)
+            else RefusalsOnBases(self.base.reconcile, self.base.recorder)
+        )
         try:
-            result = await controller.reconcile(key)
+            result = await reconcile(key)
         except KubeError:
             self.queue.fail(key)
             return True

@@ -10,7 +10,7 @@ import structlog
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from moduledeploy.arklet.outcomes import FailureClass, Refused
+from moduledeploy.arklet.outcomes import BizState, FailureClass, Refused
 from moduledeploy.controllers import resources
 from moduledeploy.kube.errors import Forbidden
 from tests.controllers.world import World
@@ -167,3 +167,42 @@ def transition(world: World) -> str:
     """Since when writes are refused."""
     (condition,) = [item for item in world.status()["conditions"] if item["type"] == "ReplicaFailure"]
     return str(condition["lastTransitionTime"])
+
+
+async def test_replicas_whose_base_does_not_answer_are_told_from_those_being_installed() -> None:
+    world = World()
+    addresses = world.add_bases(3)
+    world.arklet.down.update(addresses[1:])
+    world.deploy("1", replicas=3)
+    world.start()
+
+    await world.run_for(30)
+    two = world.status()["message"]
+    world.arklet.down.discard(addresses[1])
+    await world.run_for(70)
+    one = world.status()["message"]
+    world.arklet.down.clear()
+    await world.rest()
+
+    assert "are being installed" not in two + one
+    assert "2 wait for bases that don't answer, such as base-01" in two
+    assert "1 waits for base base-02, which doesn't answer" in one
+    assert world.progress() == "Completed"
+
+
+async def test_a_base_that_stops_to_answer_in_mid_install_is_told() -> None:
+    world = World()
+    [address] = world.add_bases(1)
+    world.arklet.running[address] = {("orders", "1"): BizState.RESOLVED}
+    world.deploy("1", replicas=1)
+    world.start()
+    await world.run_for(5)
+    before = world.modules()[0]["status"]["status"], world.status()["message"]
+
+    world.arklet.down.add(address)
+    await world.run_for(30)
+
+    assert before[0] == "Upgrading"
+    assert "1 is being installed" in before[1]
+    assert world.modules()[0]["status"]["reason"] == "BaseUnreachable"
+    assert "1 waits for base base-00, which doesn't answer" in world.status()["message"]

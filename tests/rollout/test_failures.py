@@ -105,7 +105,34 @@ def test_a_rollback_without_a_completed_revision_is_a_pause() -> None:
 
     assert release(made).progress is Progress.FAILED
     assert made.status.message.startswith("failed, nothing more is replaced")
+    assert "there is no completed revision to go back to" in made.status.message
     assert len(made.modules) == 1
+
+
+def test_a_rollback_is_told_from_its_first_pass() -> None:
+    made = upgrading(set(), onFailure="rollback")
+    messages = list[str]()
+    made.watch = lambda _view, planned, _world: messages.append(planned.status.message)
+    made.bad.add("3")
+
+    made.template("3")
+    made.settle()
+
+    failed = [message for message in messages if "failureThreshold" in message]
+    back = made.status.release.completed_revision if made.status.release else ""
+    assert failed[0].startswith(f"failed, rolling back to {back} until the template or annotation")
+    assert failed[-1].startswith(f"rolled back to {back} until the template or annotation")
+    assert "nothing more is replaced" not in " ".join(failed)
+
+
+def test_a_rollback_that_fails_too_says_so_and_replaces_nothing_more() -> None:
+    made = upgrading(set(), onFailure="rollback", upgradePolicy="uninstall_then_install")
+    made.bad |= {"2", "3"}
+    made.template("3")
+    made.settle()
+
+    assert made.status.message.startswith("failed, and so did rolling back to ")
+    assert "nothing more is replaced until the template" in made.status.message
 
 
 def test_a_decision_stands_whatever_gets_better_until_the_retry_annotation_changes() -> None:
