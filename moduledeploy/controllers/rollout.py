@@ -320,15 +320,15 @@ class RolloutController:
             creations=self._memories[key].creations,
         )
         delay_s: float | None = None
-        if made.status_first:
-            await self.statuses.write(key, parent, view, made)
         try:
+            if made.status_first:
+                await self.statuses.write(key, parent, view, made)
             await executor.run(made.actions)
+            if not made.status_first and not executor.is_parent_gone:
+                delay_s = await self.statuses.write(key, parent, view, made)
         except (Forbidden, Invalid) as refusal:
             await self.statuses.tell_refused_write(key, parent, view, made, refusal)
             raise
-        if not made.status_first and not executor.is_parent_gone:
-            delay_s = await self.statuses.write(key, parent, view, made)
         return self._next(made, delay_s)
 
     def _next(self, made: Plan, delay_s: float | None) -> Done | RequeueAfter:

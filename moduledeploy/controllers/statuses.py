@@ -16,6 +16,7 @@ from moduledeploy.api.status import Condition, Deadline, DeploymentStatus, Repli
 from moduledeploy.api.times import encode_time
 from moduledeploy.controllers.execute import without_nulls
 from moduledeploy.controllers.facts import FamilyKey, PoolKey
+from moduledeploy.controllers.refusals import REQUEST_REFUSED, refusal_told
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS, MODULE_REPLICA_SETS
 from moduledeploy.kube.errors import NotFound
 from moduledeploy.kube.events import EventType, Reference
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 _log: Final = structlog.get_logger()
 STATUS_INTERVAL_S: Final = 1.0  # status that only counts on is written at most this often
 INVALID_SPEC: Final = "InvalidSpec"
-REQUEST_REFUSED: Final = "RequestRefused"
 REFUSAL_INTERVAL_S: Final = 10.0  # so long a refused write is told, before another that is refused takes its place
 NEVER: Final = float("-inf")
 _COUNTS_OF_ALL: Final = ("replicas", "readyReplicas", "availableReplicas")
@@ -78,10 +78,12 @@ class StatusWriter:
     clock: Clock
     _warned: set[tuple[str, str]] = attrs.field(factory=set, init=False)
     _written_at: dict[FamilyKey, float] = attrs.field(factory=dict, init=False)
+    _refused_at: dict[FamilyKey, float] = attrs.field(factory=dict, init=False)
 
     def forget(self, key: FamilyKey) -> None:
         """The family is gone."""
         self._written_at.pop(key, None)
+        self._refused_at.pop(key, None)
 
     def warn_of_caps(self, pool: PoolKey) -> None:
         """Say once of each base pod, for each value, that its label is no number and that it takes no new module."""
@@ -222,27 +224,26 @@ class StatusWriter:
         """Say that the server refuses a write (a right, a quota, a policy), and count what is there all the same.
 
         A pass that gets through takes it back. Tries that are refused differ in a name at least, so a text gives way to the
-        next after a while only, and without another event.
+        next after a while only, and without another event. Where status is what can't be written, events alone tell.
         """
+        now = self.clock.monotonic()
+        if now < self._refused_at.get(key, NEVER) + REFUSAL_INTERVAL_S:
+            return
+        self._refused_at[key] = now
         shown = parent.status.get("conditions") or []
         told = next((item for item in shown if item.get("reason") == REQUEST_REFUSED), None)
-        now = self.clock.monotonic()
-        if told is not None and now < self._written_at.get(key, NEVER) + REFUSAL_INTERVAL_S:
-            return
-        said = one_line(f"the API server refuses a request, which is tried again: {refusal}")
-        since = (told or {}).get("lastTransitionTime") or encode_time(round(self.clock.wall(), 6))
-        fields = _refused_status(parent, _harmless(made.status), said, since)
-        if all(parent.status.get(name) == value for name, value in fields.items()):
-            return
-        resource = MODULE_DEPLOYMENTS if isinstance(parent, ModuleDeployment) else MODULE_REPLICA_SETS
-        self._written_at[key] = now
-        try:
-            await self._patch_status(key, resource, key.name, fields)
-        except NotFound:
-            return  # deleted meanwhile
+        said = refusal_told(refusal)
         if told is None:
             fact = EventFact(reason=REQUEST_REFUSED, action="Write", note=said, is_warning=True)
             self._emit(key, parent.metadata.uid, (fact,))
+        since = (told or {}).get("lastTransitionTime") or encode_time(round(self.clock.wall(), 6))
+        fields = _refused_status(parent, _harmless(made.status), said, since)
+        if any(parent.status.get(name) != value for name, value in fields.items()):
+            resource = MODULE_DEPLOYMENTS if isinstance(parent, ModuleDeployment) else MODULE_REPLICA_SETS
+            try:
+                await self._patch_status(key, resource, key.name, fields)
+            except NotFound:
+                return  # deleted meanwhile
         if isinstance(parent, ModuleDeployment):
             await self._write_revisions_status(key, view, view.parent.status)
 
