@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from click.shell_completion import CompletionItem, FishComplete, ShellComplete, add_completion_class
@@ -49,17 +47,9 @@ def goals(_: Context, __: Parameter, incomplete: str) -> list[CompletionItem[str
 
 def contexts(ctx: Context, _: Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Contexts of the kubeconfig."""
-    import yaml  # noqa: PLC0415  # only for this
+    from moduledeploy.cli.access.contexts import context_names  # noqa: PLC0415  # only for this
 
-    paths = _flag(ctx, "kubeconfig") or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    found: list[str] = []
-    for path in paths.split(os.pathsep):
-        try:
-            text = Path(path).expanduser().read_text(encoding="utf-8")
-            found.extend(str(item["name"]) for item in yaml.safe_load(text)["contexts"])
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-            continue
-    return [CompletionItem(name) for name in sorted(found) if name.startswith(incomplete)]
+    return [CompletionItem(name) for name in context_names(_flag(ctx, "kubeconfig")) if name.startswith(incomplete)]
 
 
 @add_completion_class

@@ -11,9 +11,10 @@ from moduledeploy.api.decode import decode_deployment_spec
 from moduledeploy.cli.access.connection import connect, run
 from moduledeploy.cli.access.console import console, emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.access.refusals import no_deployment
 from moduledeploy.cli.pictures.documents import document, documents
 from moduledeploy.cli.pictures.forecast_text import forecast_text
-from moduledeploy.cli.reading.cluster import read_stores
+from moduledeploy.cli.reading.cluster import names_in, read_stores
 from moduledeploy.cli.reading.future import forecast, merged, with_spec
 from moduledeploy.cli.reading.kinds import ReadDeployment
 from moduledeploy.cli.reading.manifests import SNAPSHOT, read_objects
@@ -77,7 +78,7 @@ def _asked(stores: Stores, namespace: str, subject: Subject) -> list[ReadDeploym
     else:
         live = live_one(stores, namespace, subject.name or "")
         if live is None:
-            raise CliError(f"no ModuleDeployment {subject.name} in namespace {namespace}", Exit.NOT_FOUND)
+            raise no_deployment(subject.name or "", namespace, names_in(stores, namespace))
         wanted = [live]
     return [_with_fields(item, dict(subject.fields)) for item in wanted]
 

@@ -16,6 +16,7 @@ from click.shell_completion import get_completion_class
 from moduledeploy import __version__
 from moduledeploy.cli.access import flags
 from moduledeploy.cli.access.exits import INTERRUPTED, UNREAD, CliError, Exit, Unread
+from moduledeploy.cli.access.habits import as_click_reads
 from moduledeploy.cli.candidates import KubectlComplete
 from moduledeploy.cli.commands import foresee, look, serve, steer
 from moduledeploy.runtime.memory import collect_rarely
@@ -30,6 +31,7 @@ SECTIONS: Final = {
     "Steer": steer.COMMANDS,
     "Run": serve.COMMANDS,
 }
+_ALIASES: Final = {"approve": "confirm"}  # as for other rollouts
 _COMPLETE: Final = "_MODULEDEPLOY_COMPLETE"  # set by the completion scripts
 
 
@@ -38,6 +40,20 @@ class _Sections(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, as_click_reads(self, args))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[:1] == ["help"]:
+            args = [*args[1:2], "--help"] if args[1:] else ["--help"]
+        name, command, words = super().resolve_command(ctx, args)
+        return name, command, words if command is None else as_click_reads(command, words)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # as above
         for title, commands in SECTIONS.items():

@@ -11,9 +11,11 @@ from moduledeploy.api.names import DEPLOYMENT_LABEL
 from moduledeploy.cli.access.connection import run
 from moduledeploy.cli.access.console import console, emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.access.refusals import no_deployment
 from moduledeploy.cli.pictures.documents import document
 from moduledeploy.cli.pictures.forecast_text import forecast_text
 from moduledeploy.cli.plan import live_one, read_cluster
+from moduledeploy.cli.reading.cluster import names_in
 from moduledeploy.cli.reading.future import altered, forecast, with_spec
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def _others(stores: Stores, namespace: str, name: str, lost: tuple[str, ...]) ->
 def _scaled(stores: Stores, namespace: str, name: str, scale: int | None) -> ReadDeployment:
     deployment = live_one(stores, namespace, name)
     if deployment is None:
-        raise CliError(f"no ModuleDeployment {name} in namespace {namespace}", Exit.NOT_FOUND)
+        raise no_deployment(name, namespace, names_in(stores, namespace))
     if scale is None:
         return deployment
     if deployment.spec.get("replicas") == -1:

@@ -12,11 +12,12 @@ from moduledeploy.cli.access.connection import run_connected
 from moduledeploy.cli.access.console import emit, say
 from moduledeploy.cli.access.exits import CliError, Exit
 from moduledeploy.cli.access.flags import Goal
+from moduledeploy.cli.access.refusals import no_deployment
 from moduledeploy.cli.pictures.documents import document
 from moduledeploy.cli.pictures.rows import DeploymentRow, deployment_row, status_line
 from moduledeploy.cli.pictures.standing import Standing
 from moduledeploy.cli.pictures.words import steady
-from moduledeploy.cli.reading.cluster import read_stores
+from moduledeploy.cli.reading.cluster import names_in, read_stores
 from moduledeploy.cli.reading.kinds import ReadDeployment, read_status
 from moduledeploy.cli.reading.revisions import find_revision, template_of
 from moduledeploy.kube.resources import ObjectKey
@@ -92,10 +93,9 @@ class _Look:
         name = self.name
         found = stores.deployments.get(ObjectKey(self.namespace, name))
         if not isinstance(found, ReadDeployment):
-            what = (
-                f"{name} was deleted" if self.was_there else f"no ModuleDeployment {name} in namespace {self.namespace}"
-            )
-            raise CliError(what, Exit.NOT_FOUND)
+            if self.was_there:
+                raise CliError(f"{name} was deleted", Exit.NOT_FOUND)
+            raise no_deployment(name, self.namespace, names_in(stores, self.namespace))
         self.was_there = True
         return found
 

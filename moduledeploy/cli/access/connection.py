@@ -14,8 +14,10 @@ import msgspec
 
 from moduledeploy import __version__
 from moduledeploy.api.fields import DecodeError
+from moduledeploy.cli.access.contexts import context_names
 from moduledeploy.cli.access.exits import CliError, Exit, Unread
 from moduledeploy.cli.access.lean import import_config_only, import_logging_only
+from moduledeploy.cli.access.proxies import proxy_for
 from moduledeploy.cli.access.refusals import missing_right, not_found, said
 from moduledeploy.cli.access.unmeasured import Unmeasured
 from moduledeploy.controllers.failures import first_error
@@ -148,10 +150,19 @@ class _List(msgspec.Struct):
 async def connect(access: Access) -> AsyncIterator[Connection]:
     """The cluster that the flags name, for commands that `run` runs. Raises CliError and ConfigError."""
     import_config_only()
-    from moduledeploy.kube.config import load_credentials  # noqa: PLC0415  # after the lean import of what it imports
+    from moduledeploy.kube.config import ConfigError, load_credentials  # noqa: PLC0415  # after the lean import of what it imports
     from moduledeploy.kube.transport import Transport  # noqa: PLC0415  # what reads a snapshot doesn't pay for HTTP
 
-    credentials = await load_credentials(kubeconfig=access.kubeconfig, context=access.context)
+    try:
+        credentials = await load_credentials(kubeconfig=access.kubeconfig, context=access.context)
+    except ConfigError as error:
+        known = context_names(access.kubeconfig)
+        if access.context is None or access.context in known:
+            raise
+        there = ", ".join(known) or "none"
+        raise CliError(f"no context {access.context} in the kubeconfig; there are: {there}", Exit.USAGE) from error
+    if credentials.proxy is None:
+        credentials = attrs.evolve(credentials, proxy=proxy_for(credentials.host))
     agent = f"{FIELD_MANAGER}/{__version__}"
     metrics = cast("ClientMetrics", Unmeasured())
     async with Transport(credentials=credentials, user_agent=agent, metrics=metrics) as transport:

@@ -10,9 +10,10 @@ import click
 from moduledeploy.cli import candidates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-KINDS: Final = ("mddeploy", "moduledeployment", "moduledeployments")
+_DEPLOYMENT: Final = frozenset({"mddeploy", "moduledeployment", "moduledeployments"})
+KINDS: Final = _DEPLOYMENT | {"md", "module", "modules", "po", "pod", "pods"}  # those that `why` knows
 FIELDS: Final = ("version", "url", "md5", "type")
 NEEDED: Final = ("version", "url")
 
@@ -66,9 +67,18 @@ def before_command(function: Callable[..., None]) -> Callable[..., None]:
 
 def deployment_name(text: str) -> str:
     """NAME, or TYPE/NAME as kubectl prints it."""
+    return _name(text, _DEPLOYMENT, "ModuleDeployment")
+
+
+def explained_name(text: str) -> str:
+    """NAME, or TYPE/NAME of a ModuleDeployment, a Module or a pod."""
+    return _name(text, KINDS, "ModuleDeployment, Module or pod")
+
+
+def _name(text: str, kinds: Collection[str], called: str) -> str:
     kind, slash, name = text.rpartition("/")
-    if slash and (kind.lower().partition(".")[0] not in KINDS or not name):
-        raise click.BadParameter(f"{text!r} is no ModuleDeployment")
+    if not name or (slash and kind.lower().partition(".")[0] not in kinds):
+        raise click.BadParameter(f"{text!r} is no {called}")
     return name
 
 

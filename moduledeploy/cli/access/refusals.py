@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from moduledeploy.api.names import GROUP
-from moduledeploy.cli.access.exits import CliError
+from moduledeploy.cli.access.exits import CliError, Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from moduledeploy.kube.errors import ApiError
     from moduledeploy.kube.resources import Resource
 
@@ -26,6 +28,15 @@ def missing_right(verb: str, resource: Resource, namespace: str | None, why: str
     narrower = "" if namespace or not resource.namespaced else "leave -A out, or "
     what = f"{resource}{part and f'/{part}'}"
     return CliError(f"no right to {verb} {what} {where}; {narrower}ask for a role that has it, as {role} has ({why})")
+
+
+def no_deployment(name: str, namespace: str, known: Iterable[str]) -> CliError:
+    """There is none of that name, and which one may have been meant."""
+    from difflib import get_close_matches  # noqa: PLC0415  # only who mistyped pays for it
+
+    close = get_close_matches(name, list(known), n=1)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    return CliError(f"no ModuleDeployment {name} in namespace {namespace}{meant}", Exit.NOT_FOUND)
 
 
 def not_found(resource: Resource, path: str, error: ApiError) -> str:

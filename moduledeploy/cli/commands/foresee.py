@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="what a rollout will do, before it does it")
-@click.argument("name", metavar="[NAME]", required=False, shell_complete=candidates.names("deployments"))
+@click.argument(
+    "name", metavar="[NAME]", required=False, type=flags.deployment_name, shell_complete=candidates.names("deployments")
+)
 @click.option(
     "-f",
     "--filename",
@@ -114,7 +116,12 @@ def capacity(access: Access, *, all_namespaces: bool, output: str) -> int:
 
 
 @click.command(short_help="why something waits, and what each base says to it")
-@click.argument("name", metavar="NAME", shell_complete=candidates.names("deployments", "pods", "modules"))
+@click.argument(
+    "name",
+    metavar="NAME",
+    type=flags.explained_name,
+    shell_complete=candidates.names("deployments", "pods", "modules"),
+)
 @flags.snapshot
 @flags.output()
 @flags.cluster

@@ -97,6 +97,11 @@ async def read_stores(
     return stores_with(stores)
 
 
+def names_in(stores: views.Stores, namespace: str) -> list[str]:
+    """Names of the ModuleDeployments there."""
+    return [key.name for key in stores.deployments.keys() if key.namespace == namespace]  # noqa: SIM118  # a Store is no dict
+
+
 def stores_with(found: dict[str, Store[Any]]) -> views.Stores:
     """The stores, with empty ones for the kinds that the commands don't read."""
     empty = {

@@ -9,7 +9,8 @@ import attrs
 from moduledeploy.api import names
 from moduledeploy.api.decode import decode_deployment_spec
 from moduledeploy.api.fields import DecodeError
-from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.access.refusals import no_deployment
+from moduledeploy.cli.reading.cluster import names_in
 from moduledeploy.cli.reading.kinds import ReadDeployment, read_status
 from moduledeploy.controllers.claims import Claim, Claims
 from moduledeploy.controllers.facts import FamilyKey, PoolKey, created_at, revision
@@ -43,7 +44,7 @@ def read_family(cluster: Cluster, namespace: str, name: str) -> Family:
     """The family of that name. Raises CliError where there is none, DecodeError where its spec can't be read."""
     deployment = cluster.stores.deployments.get(ObjectKey(namespace, name))
     if deployment is None:
-        raise CliError(f"no ModuleDeployment {name} in namespace {namespace}", Exit.NOT_FOUND)
+        raise no_deployment(name, namespace, names_in(cluster.stores, namespace))
     return family_of(cluster, deployment)
 
 

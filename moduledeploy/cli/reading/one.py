@@ -8,6 +8,9 @@ import attrs
 import msgspec
 
 from moduledeploy.api.decode import decode_deployment_spec
+from moduledeploy.cli.access.exits import CliError, Exit
+from moduledeploy.cli.access.refusals import no_deployment
+from moduledeploy.cli.reading.deployments import read_deployments
 from moduledeploy.cli.reading.kinds import ReadDeployment, read_status
 from moduledeploy.controllers.resources import MODULE_DEPLOYMENTS
 
@@ -43,6 +46,15 @@ class One:
 
 async def read_one(connection: Connection, name: str) -> One:
     """The ModuleDeployment of that name. Raises CliError, and DecodeError where its spec can't be read."""
-    body = await connection.get(MODULE_DEPLOYMENTS, name)
+    try:
+        body = await connection.get(MODULE_DEPLOYMENTS, name)
+    except CliError as error:
+        if error.status is not Exit.NOT_FOUND:
+            raise
+        try:
+            there = await read_deployments(connection, connection.namespace)
+        except CliError:  # nobody may list them, or there is no such kind
+            raise error from None
+        raise no_deployment(name, connection.namespace, [item.metadata.name for item in there]) from error
     deployment = msgspec.json.decode(body, type=ReadDeployment)
     return One(deployment=deployment, spec=decode_deployment_spec(deployment.spec), status=read_status(deployment))
