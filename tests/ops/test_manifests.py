@@ -92,6 +92,12 @@ def test_one_namespace_takes_no_right_beyond_it() -> None:
     assert "--namespace=modules" in pod("namespaced")["containers"][0]["args"]
 
 
+def test_one_namespace_has_roles_for_those_who_read_and_write_there() -> None:
+    names = {role["metadata"]["name"] for role in of_kind("namespaced", "Role")}
+
+    assert names == {f"moduledeploy-{name}" for name in ("controller", "lease", "viewer", "editor")}
+
+
 def test_writing_a_moduledeployment_is_no_part_of_edit() -> None:
     labels = {
         role["metadata"]["name"]: role["metadata"].get("labels", {}) for role in of_kind("default", "ClusterRole")
