@@ -29,7 +29,8 @@ _FOREIGN_LOGGERS: Final = ("kubernetes_asyncio", "aiohttp", "asyncio")
 # What bases and admission webhooks answer ends up in logs; container runtimes cut lines at 16 KiB.
 _LONGEST_VALUE_BYTES: Final = 4096
 _LONGEST_TRACEBACK: Final = 10_000
-_PASSWORD: Final = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+# Of an address the password, and the query, in which signed urls of jars have their signature.
+_SECRET: Final = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=\S\?)\S+")
 
 
 def configure_logging(*, level: Level = "info", output: LogFormat = "json", stream: TextIO | None = None) -> None:
@@ -73,14 +74,12 @@ def _route_foreign_logs(
 
 
 def _tame(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Let no value move a terminal's cursor, begin a line that looks like another log, fill a disk, or tell a password."""
+    """Let no value move a terminal's cursor, begin a line that looks like another log, fill a disk, or tell a secret."""
     for key, value in event.items():
         if type(value) is str:
-            if key == "exception":
-                event[key] = visible(value[-_LONGEST_TRACEBACK:])
-            else:
-                line = one_line(value, _LONGEST_VALUE_BYTES)
-                event[key] = _PASSWORD.sub("…", line) if "://" in line else line
+            is_long = key == "exception"
+            told = visible(value[-_LONGEST_TRACEBACK:]) if is_long else one_line(value, _LONGEST_VALUE_BYTES)
+            event[key] = _SECRET.sub("…", told) if "://" in told else told
     return event
 
 

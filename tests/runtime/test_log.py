@@ -139,3 +139,21 @@ def test_a_password_in_an_address_is_not_told() -> None:
 
     (entry,) = lines(stream)
     assert entry["error"] == "can't reach https://…@proxy.example.com:3128/x and a@b"
+
+
+def test_what_an_address_asks_for_is_not_told_since_signed_urls_have_their_signature_there() -> None:
+    stream = io.StringIO()
+    configure_logging(stream=stream)
+
+    structlog.get_logger().warning(
+        "module", message="can't get https://jars.example.com/a.jar?Signature=s3cret&a=b: 403"
+    )
+    try:
+        int("https://jars.example.com/a.jar?Signature=s3cret")
+    except ValueError:
+        structlog.get_logger().exception("unexpected")
+
+    told, unexpected = lines(stream)
+    assert told["message"] == "can't get https://jars.example.com/a.jar?… 403"
+    assert "s3cret" not in str(unexpected["exception"])
+    assert "https://jars.example.com/a.jar?…" in str(unexpected["exception"])
