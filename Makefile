@@ -67,7 +67,7 @@ manifests: install ## make what is made from sources: rules, boards, install.yam
 	$(BIN)/kubectl kustomize manifests/overlays/default > manifests/install.yaml
 
 image: ## build the image; BUILDER is podman, docker or buildah, BASE an image with Python 3.11, BUILD_FLAGS more for BUILDER
-	$(BUILDER) build $(BUILD_FLAGS) --build-arg BASE=$(BASE) --build-arg REVISION=$$(git rev-parse HEAD) --tag moduledeploy:$(VERSION) .
+	$(BUILDER) build --file Containerfile $(BUILD_FLAGS) --build-arg BASE=$(BASE) --build-arg REVISION=$$(git rev-parse HEAD) --tag moduledeploy:$(VERSION) .
 
 sbom: ## list what is in ENVIRONMENT, /app/.venv of an unpacked image, as CycloneDX (needs cyclonedx-bom)
 	@mkdir -p dist

@@ -26,7 +26,7 @@ want of anything to tell: webhooks (there are none) and `informer_queued_items` 
 
 Told only by the process that leads, from its cache, at each scrape; gone with the object. The `pod` that tells changes when
 another takes over, so aggregate with `max by (namespace, moduledeployment)`. These series carry a label `namespace`: scrape with
-`honorLabels: true`, as `manifests/monitoring` does, else it arrives as `exported_namespace`. About 40 series for each
+`honorLabels: true`, as `manifests/monitoring` does, else it arrives as `exported_namespace`. About 35 series for each
 ModuleDeployment; `--metrics-max-objects` bounds how many are told, and `moduledeploy_metrics_dropped_objects` counts the others.
 """
 PROCESS: Final = """

@@ -73,7 +73,7 @@ def interval(text: str) -> float:
     default=1000,
     show_default=True,
     metavar="N",
-    help="ModuleDeployments told in the metrics, about 40 series each",
+    help="ModuleDeployments told in the metrics, about 35 series each",
 )
 @click.option("--health-address", type=address, default=":8081", show_default=True, metavar="IP:PORT")
 @click.option(
