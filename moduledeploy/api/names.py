@@ -61,6 +61,9 @@ def safe_hash(text: str) -> str:
     return "".join(letters)
 
 
-def module_object_name(replica_set: str, base_uid: str) -> str:
-    """The only name for a Module of this ModuleReplicaSet on this base, so that a second creation is refused."""
-    return f"{replica_set}-{base_uid.replace('-', '')[:8]}"
+def module_object_name(replica_set: str, base_uid: str, digits: int = 8) -> str:
+    """The name for a Module of this ModuleReplicaSet on this base, so that a second creation is refused.
+
+    All 32 digits of the UID are for the base whose 8 are those of another one.
+    """
+    return f"{replica_set}-{base_uid.replace('-', '')[:digits]}"

@@ -204,7 +204,10 @@ class Executor:
                 await self._delete(MODULES, old.name, old.uid)
 
     async def _create_module(self, action: actions.CreateModule) -> bool:
-        """Create it on the base that it was planned for; False where that base is gone."""
+        """Create it on the base that it was planned for; False where that base is gone, or its name is taken.
+
+        As a rule a pass whose answer was lost has made it: the watch brings it, and the next pass goes on from there.
+        """
         parent, made = self.view.parent, action.revision
         pod = next((pod for pod in self._pods_of(action.base_uid)), None)
         if pod is None:
@@ -226,7 +229,8 @@ class Executor:
         try:
             self._note(MODULES, await self.writer.create(MODULES, parent.namespace, body))
         except AlreadyExists:
-            _log.debug("Module is there already", name=action.name)  # made by a pass whose answer was lost
+            _log.debug("Module is there already", name=action.name)
+            return False
         return True
 
     def _left_by(self, replica_set: str) -> str:

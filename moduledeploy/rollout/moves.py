@@ -54,6 +54,7 @@ class Moves:
     unplaced: str = ""
     blocked: int = 0
     _created: int = 0
+    _named: dict[str, str] = attrs.field(factory=dict)
 
     def choose(self) -> None:
         """Fill `chosen`; `unplaced` says what has no base, `blocked` counts what the budget doesn't bear."""
@@ -167,7 +168,7 @@ class Moves:
         module = revision.template.module.name
         placed = self.pool.place(module, count, self.view.parent.spec.scheduling)
         for uid in placed.bases:
-            self.pool.assume(uid, module, module_object_name(revision.name, uid))
+            self.pool.assume(uid, module, self._name(revision, uid))
             self._create(revision, uid)
         if placed.unplaced:
             self.unplaced = placed.message
@@ -179,11 +180,17 @@ class Moves:
             revision = self.aim.target if self._room() > 0 else self.aim.fallback
             if revision is None:
                 return
-            name = module_object_name(revision.name, uid)
-            self.pool.assume(uid, module, name)
+            self.pool.assume(uid, module, self._name(revision, uid))
             self._create(revision, uid)
         if self.aim.desired > slots.count(Mark.KEPT) + len(eligible):
             self.unplaced = self.pool.lacking(module, len(slots) + len(eligible))
+
+    def _name(self, revision: Revision, uid: str) -> str:
+        """A Module's name, which no Module of the revision on another base has, nor one that this pass makes."""
+        name = module_object_name(revision.name, uid)
+        there = self.view.slots.of_revision(revision.name).get(name)
+        holder = self._named.setdefault(name, uid) if there is None else there.base_uid
+        return name if holder == uid else module_object_name(revision.name, uid, digits=32)
 
     def _create(
         self, revision: Revision, uid: str, *, uninstall_first: bool = False, replaces: Iterable[ModuleFacts] = ()
@@ -192,7 +199,7 @@ class Moves:
             self._created += 1
         self.chosen.append(
             CreateModule(
-                name=module_object_name(revision.name, uid),
+                name=self._name(revision, uid),
                 revision=revision,
                 base_uid=uid,
                 batch=self.aim.batch if revision is self.aim.target else "",
@@ -226,7 +233,7 @@ class Moves:
         target = self.aim.target.name
 
         def rank(slot: Slot) -> Key | None:
-            if slot.named(module_object_name(target, slot.base.uid)) is not None:
+            if any(module.replica_set == target for module in slot.modules):
                 return None  # the target's own former Module is still being taken away there; its name is free when it is gone
             order = 2 if slot.base.ready_since is None else 1 if slot.has(Mark.READY) else 0
             return order, self.pool.replacement_rank(slot.base.uid)

@@ -168,3 +168,23 @@ async def test_a_base_deleted_during_an_install_loses_nothing_but_its_replica() 
     assert world.installed() == ["orders:1"]
     assert world.progress() == "Completed"
     assert len(world.modules()) == 1
+
+
+async def test_nothing_is_taken_away_for_a_module_whose_name_somebody_else_has() -> None:
+    probe = await deployed(replicas=1, bases=1)
+    probe.upgrade("2")
+    await probe.rest()
+    (made,) = probe.modules()
+    strategy = {"upgradePolicy": "uninstall_then_install"}
+    world = await deployed(replicas=1, bases=1, operationStrategy=strategy, maxUnavailable=1)
+    elsewhere = {"base": {"name": "gone", "uid": "gone"}, "module": {**made["spec"]["module"], "name": "other"}}
+    world.api.create(resources.MODULES, "default", {"metadata": {"name": made["metadata"]["name"]}, "spec": elsewhere})
+
+    world.upgrade("2")
+    await world.rest()
+
+    assert world.installed() == ["orders:1"]
+    world.api.delete(resources.MODULES, ObjectKey("default", made["metadata"]["name"]))
+    world.annotate(resources.MODULE_DEPLOYMENTS, NAME, retry="now")
+    await world.rest()
+    assert world.installed() == ["orders:2"]

@@ -7,9 +7,10 @@ import pytest
 
 from moduledeploy.api.kinds import ModuleSource, ModuleStatus
 from moduledeploy.api.status import Progress
+from moduledeploy.placement.bases import Base
 from moduledeploy.rollout.converge import BaseView, Biz, BizState, Decision, converge
 from moduledeploy.rollout.slots import Mark
-from tests.rollout.bases import NAME, Mod
+from tests.rollout.bases import NAME, Jvm, Mod
 from tests.rollout.world import World
 
 
@@ -273,6 +274,24 @@ def test_what_a_base_lists_stands_for_the_older_of_two_modules_of_one_version() 
     assert decide() == Decision()  # the new one is made before the old one is asked to go
     new.terminating = True
     assert decide() == Decision(released=(new.wanted(),))  # somebody changed his mind: it was never installed
+
+
+@pytest.mark.parametrize("policy", ["install_then_uninstall", "uninstall_then_install"])
+@pytest.mark.parametrize("replicas", [-1, 3])
+def test_bases_whose_uids_begin_alike_have_a_module_each(policy: str, replicas: int) -> None:
+    made = world(bases=1, replicas=replicas, upgradePolicy=policy)
+    for uid in ("0123abcd-0000-4000-8000-000000000001", "0123abcd-0000-4000-8000-000000000002"):
+        made.jvms[uid] = Jvm(uid=uid, ready_since=made.now)
+        made.pool.set_base(Base(uid=uid, name=uid))
+    made.settle()
+    first = made.installed()
+
+    made.template("2")
+    made.settle()
+
+    assert (first, made.installed()) == (["1"] * 3, ["2"] * 3)
+    assert release(made).progress is Progress.COMPLETED
+    assert sorted(map(len, made.modules)) == [len("orders-1234567890-b00"), len("orders-1234567890-01234567"), 50]
 
 
 def test_deletion_uninstalls_everything_and_lets_the_object_go():
