@@ -20,7 +20,8 @@ def names(*kinds: str) -> Candidates:
     """Names of objects of these kinds, in the cluster and namespace that the words so far choose."""
 
     def complete(ctx: Context, _: Parameter, incomplete: str) -> list[CompletionItem[str]]:
-        found = sorted(str(item["metadata"]["name"]) for item in _ask(ctx, kinds))
+        kind, slash = incomplete.rpartition("/")[:2]  # TYPE/NAME is as good as NAME
+        found = sorted(f"{kind}{slash}{item['metadata']['name']}" for item in _ask(ctx, kinds))
         return [CompletionItem(name) for name in found if name.startswith(incomplete)]
 
     return complete
@@ -30,14 +31,30 @@ def revisions(ctx: Context, _: Parameter, incomplete: str) -> list[CompletionIte
     """Numbers of the revisions of the ModuleDeployment that was named, each with its version."""
     from moduledeploy.api.names import DEPLOYMENT_LABEL, MODULE_VERSION_LABEL, REVISION_LABEL  # noqa: PLC0415  # only where a cluster is asked
 
-    # A flag that has no value yet ends click's parsing: the words before it are then still in `args`.
-    deployment = ctx.params.get("name") or next(iter(ctx.args), "")
     found = []
-    for item in _ask(ctx, ("replica_sets",), f"{DEPLOYMENT_LABEL}={deployment}"):
+    for item in _ask(ctx, ("replica_sets",), f"{DEPLOYMENT_LABEL}={_deployment(ctx)}"):
         labels = item["metadata"]["labels"]
         found.append((labels[REVISION_LABEL], labels[MODULE_VERSION_LABEL]))
     found.sort(key=lambda pair: int(pair[0]))
     return [CompletionItem(number, help=version) for number, version in found if number.startswith(incomplete)]
+
+
+def batches(ctx: Context, _: Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """The batch at which the ModuleDeployment that was named is."""
+    found = []
+    for item in _ask(ctx, ("deployments",)):
+        release = (item.get("status") or {}).get("releaseStatus") or {}
+        if item["metadata"]["name"] == _deployment(ctx) and release.get("currentBatch"):
+            told = f"of {release.get('realBatchCount')}, {release.get('progress')}"
+            found.append(CompletionItem(str(release["currentBatch"]), help=told))
+    return [batch for batch in found if batch.value.startswith(incomplete)]
+
+
+def _deployment(ctx: Context) -> str:
+    """The ModuleDeployment that was named."""
+    # A flag that has no value yet ends click's parsing: the words before it are then still in `args`.
+    name: str = ctx.params.get("name") or next(iter(ctx.args), "")
+    return name.rpartition("/")[2]
 
 
 def goals(_: Context, __: Parameter, incomplete: str) -> list[CompletionItem[str]]:

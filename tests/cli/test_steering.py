@@ -343,16 +343,16 @@ def test_live_names_are_completed(rollout: Rollout, complete: Complete) -> None:
 
     assert complete("get", *config, rollout.name[:3]) == [rollout.name]
     assert complete(*config, "get", rollout.name[:3]) == [rollout.name]
+    assert complete("get", *config, f"mddeploy/{rollout.name[:3]}") == [f"mddeploy/{rollout.name}"]
     assert "default" in complete("get", *config, "-n", "")
 
 
-def test_revisions_of_the_named_rollout_are_completed(rollout: Rollout, complete: Complete) -> None:
+def test_revisions_and_the_batch_of_the_named_rollout_are_completed(rollout: Rollout, complete: Complete) -> None:
     rollout.is_at_its_first_gate()
+    config = ("--kubeconfig", str(rollout.cluster.kubeconfig))
 
-    assert complete("undo", "--kubeconfig", str(rollout.cluster.kubeconfig), rollout.name, "--to-revision", "") == [
-        "1",
-        "2",
-    ]
+    assert complete("undo", *config, rollout.name, "--to-revision", "") == ["1", "2"]
+    assert complete("confirm", *config, f"mddeploy/{rollout.name}", "--batch", "") == ["1"]
 
 
 def test_a_name_that_is_not_there_is_not_found(rollout: Rollout) -> None:

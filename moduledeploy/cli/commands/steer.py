@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 @click.command(short_help="confirm a batch, so that the next one begins")
 @flags.deployment
 @click.option(
-    "--batch", type=click.IntRange(1), required=True, metavar="K", help="the batch that is good, counted from 1"
+    "--batch",
+    type=click.IntRange(1),
+    required=True,
+    metavar="K",
+    shell_complete=candidates.batches,
+    help="the batch that is good, counted from 1",
 )
 @click.option(
     "--revision",
