@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 
 HOST: Final = "127.0.0.1"
 _NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
-_SHUTDOWN_S: Final = 1.0
+_SHUTDOWN_S: Final = 0.1  # for writes under way; watches have no end of their own
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, kw_only=True, repr=False)  # asyncio shows a task's result in places: all there is, for a second each
 class DevCluster:
     """An API server on loopback with nothing but memory behind it; enter it as an async context manager.
 

@@ -40,7 +40,7 @@ async def cluster() -> AsyncIterator[DevCluster]:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(kind="cut", verb="watch", events=2, times=4),
+        Fault(kind="cut", verb="watch", events=2, times=2),
         Fault(kind="cut", verb="watch", events=0, times=2),
         Fault(kind="gone", verb="watch", times=2),
         Fault(kind="half_open", verb="watch", events=3, times=1),
