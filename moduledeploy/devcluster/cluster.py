@@ -49,7 +49,8 @@ _NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease"
 _SHUTDOWN_S: Final = 0.1  # for writes under way; watches have no end of their own
 
 
-@attrs.define(eq=False, kw_only=True, repr=False)  # asyncio shows a task's result in places: all there is, for a second each
+# asyncio makes texts of what its tasks give: of all that is in here, that would take most of a second each time.
+@attrs.define(eq=False, kw_only=True, repr=False)
 class DevCluster:
     """An API server on loopback with nothing but memory behind it; enter it as an async context manager.
 
