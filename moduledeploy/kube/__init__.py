@@ -5,6 +5,6 @@ network does; that a key is never worked on twice at a time and never forgotten;
 and nothing repeated that the server didn't ask to have repeated. It refuses to know what is in the objects: their classes,
 indexes and handlers are passed in.
 
-From the wire up: `credentials`, `plugins`, `config`, `sessions`, `transport`, `lines`, `wire` · `ahead`, `phases`, `reflector`, `store`,
-`informer` · `queue`, `worker`, `consistency` · `writer`, `events` · `lease`, `watchdog`.
+From the wire up: `credentials`, `plugins`, `config`, `sessions`, `transport`, `lines`, `wire` · `ahead`, `phases`, `reflector`,
+`store`, `informer` · `queue`, `worker`, `consistency` · `writer`, `events` · `lease`, `watchdog`.
 """

@@ -38,6 +38,7 @@ _RETRY_S: Final = 10.0
 _RETRY_JITTER: Final = 0.25
 _SERIES_QUIET_S: Final = 360.0
 _SERIES_REFRESH_S: Final = 1800.0
+_SERIES_KEPT: Final = 4096  # ours: client-go keeps all that there were in the last six minutes
 _SPAM_BURST: Final = 25.0
 _SPAM_REFILL_PER_S: Final = 1 / 300
 _SPAM_SOURCES: Final = 4096
@@ -192,6 +193,8 @@ class Recorder:
         series = self._begin(occurrence)
         if await self._write(lambda: self.writer.create(EVENTS, series.key.namespace, series.body)):
             self._series[occurrence] = series
+            if len(self._series) > _SERIES_KEPT:
+                self._series.popitem(last=False)
             self.metrics.written.labels(occurrence.type).inc()
 
     async def _update(self, occurrence: _Occurrence, series: _Series) -> None:

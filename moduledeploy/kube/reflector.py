@@ -112,6 +112,8 @@ class _Watch:
     rv: str
     timeout_s: float
     is_synced: bool
+    # One that begins at no version begins with what there is, in any order (client-go: propagateRVFromStart).
+    is_in_order: bool
     events: int = 0
 
 
@@ -233,7 +235,7 @@ class Reflector(Generic[T]):
         }
         if is_initial:
             query |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
-        watch = _Watch(self.clock.monotonic(), rv, timeout_s, is_synced=not is_initial)
+        watch = _Watch(self.clock.monotonic(), rv, timeout_s, is_synced=not is_initial, is_in_order=bool(rv))
         self.metrics.watches.labels(self.resource.plural).inc()
         try:
             async with self.transport.stream(
@@ -308,7 +310,9 @@ class Reflector(Generic[T]):
         watch.events += 1
         if watch.is_synced:
             self.sink.apply(event)
-            watch.rv = rv or watch.rv
+            watch.is_in_order |= not (isinstance(event, Put) and event.is_added)
+            if watch.is_in_order:
+                watch.rv = rv or watch.rv
         else:
             # These are in no order of versions, so none of them says how far we are; the closing bookmark does.
             self.sink.collect(event)
@@ -317,10 +321,11 @@ class Reflector(Generic[T]):
         if watch.is_synced:
             self.sink.apply(event)
             watch.rv = event.rv
+            watch.is_in_order = True
         elif event.ends_initial:
             await self._complete(event.rv, "watchlist")
             watch.rv = event.rv
-            watch.is_synced = True
+            watch.is_synced = watch.is_in_order = True
 
     def _counter(self, type_: str) -> MetricCounter:
         counter = self._counters.get(type_)

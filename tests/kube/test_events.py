@@ -263,6 +263,20 @@ async def test_a_chatty_object_is_cut_off_and_other_reasons_warnings_and_objects
     assert len(rig.api.created) == 29
 
 
+async def test_of_very_many_events_the_oldest_are_forgotten() -> None:
+    async with recording() as rig:
+        for number in range(4097):
+            rig.say(regarding=attrs.evolve(POD, uid=f"u{number}"))
+            if number % 500 == 0:
+                await rig.clock.run_for(0)
+        rig.say(regarding=attrs.evolve(POD, uid="u4096"))
+        rig.say(regarding=attrs.evolve(POD, uid="u0"))
+        await rig.clock.run_for(0)
+
+    assert len(rig.api.created) == 4098, "the first is told anew"
+    assert len(rig.api.patched) == 1
+
+
 async def test_a_full_queue_drops_and_never_waits() -> None:
     rig = new_rig()
 

@@ -222,6 +222,19 @@ SCENARIOS = [
         restarts={"reset": 1},
     ),
     Scenario(
+        name="5 a cut in the burst with which a watch of no version begins loses nothing",
+        script=[
+            Reply(page(None)),
+            Stream([added("c", 9), added("a", 3)], Then.CUT),
+            Stream([added("c", 9), added("a", 3), added("b", 4), modified("a", 10)], Then.CUT),
+            Stream([modified("b", 11)]),
+        ],
+        asked=["list limit=500", "watch at", "watch at", "watch at 10"],
+        store={"a": 10, "b": 11, "c": 9},
+        initial=Means.PAGES,
+        restarts={"reset": 2},
+    ),
+    Scenario(
         name="8 a watch that ends at once and empty is asked for ever more slowly, then read anew",
         script=[READY, *[Stream([], Then.END)] * 5, Stream([bookmark(30, ends_initial=True)])],
         asked=["stream at", *["watch at 10"] * 5, "stream at 10"],
