@@ -28,13 +28,17 @@ def pins(file: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", (ROOT / file).read_text(), flags=re.MULTILINE))
 
 
+# The locks are for this Python and those after it, which ask for less.
+OLDEST: Final = {"extra": "", "python_version": "3.11", "python_full_version": "3.11.0", "sys_platform": "linux"}
+
+
 def needed(requirements: Iterable[str]) -> set[Requirement]:
-    """What these requirements ask for on this machine, through all that they ask for in turn."""
+    """What these requirements ask for, and all that those ask for in turn."""
     found: set[Requirement] = set()
     waiting = [Requirement(text) for text in requirements]
     while waiting:
         one = waiting.pop()
-        if one not in found and (one.marker is None or one.marker.evaluate({"extra": ""})):
+        if one not in found and (one.marker is None or one.marker.evaluate(OLDEST)):
             found.add(one)
             waiting += [Requirement(text) for text in distribution(one.name).requires or ()]
     return found
