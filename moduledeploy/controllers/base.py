@@ -75,14 +75,16 @@ class Arklet(Protocol):
 class _Session:
     """What this process knows of a base beyond the API: Arklet's last list, and for which container.
 
-    failures: calls in a row that didn't reach it; unsettled: operations in a row without a clear end.
+    failures: calls in a row that didn't reach it; unsettled: by module name, operations in a row without a clear end;
+    resting: until when names are left alone after one, so that what can't be done holds nothing else on the base.
     label_at: when labels may be put back again; somebody else may put them as often as he likes.
     """
 
     container_id: str = ""
     listed: tuple[Biz, ...] | None = None
     failures: int = 0
-    unsettled: int = 0
+    unsettled: dict[str, int] = attrs.field(factory=dict)
+    resting: dict[str, float] = attrs.field(factory=dict)
     retry_at: float = 0.0
     label_at: float = 0.0
 
@@ -159,7 +161,11 @@ class BaseController:
         session = self._sessions.get(key)
         if session is None or session.container_id != container_id:
             session = self._sessions[key] = _Session(container_id)
-        if self.audits.is_due(key):
+        now = self.clock.monotonic()
+        rested = [name for name, until in session.resting.items() if until <= now]
+        for name in rested:
+            del session.resting[name]
+        if rested or self.audits.is_due(key):
             session.listed = None
         return session
 
@@ -172,6 +178,7 @@ class BaseController:
             container_id=session.container_id,
             modules=tuple(map(self._wanted, modules.values())),
             listed=session.listed,
+            resting=frozenset(session.resting),
             routes=self.cluster.routes(key, pod, modules.values()) if pod is not None else {},
         )
         return converge(view, round(self.clock.wall(), 6))
@@ -218,7 +225,7 @@ class BaseController:
             return RequeueAfter(max(0.0, session.retry_at - self.clock.monotonic()))
         if wrote:
             return Done()
-        moments = [min(label_at, self.audits.next_at(key)) - self.clock.monotonic()]
+        moments = [min(label_at, self.audits.next_at(key), *session.resting.values()) - self.clock.monotonic()]
         if decision.wake_at is not None:
             session.listed = None if decision.step is None and _is_starting(session) else session.listed
             moments.append(decision.wake_at - self.clock.wall())
@@ -234,7 +241,8 @@ class BaseController:
         except ValueError as error:
             await self._unreachable(key, session, modules, str(error))
             return
-        unsettled = session.unsettled
+        name = _name_of(step)
+        unsettled = session.unsettled.get(name, 0)
         match step:
             case Query():
                 await self._query(key, session, modules, address)
@@ -248,8 +256,8 @@ class BaseController:
                 await self._switch(key, session, modules, module, address)
             case _:
                 assert_never(step)
-        if session.unsettled == unsettled and not isinstance(step, Query):
-            session.unsettled = 0
+        if session.unsettled.get(name, 0) == unsettled:
+            session.unsettled.pop(name, None)
 
     def _await_watch(self, session: _Session) -> None:
         """What was planned for is gone and the watch will say so: until then the same would be tried again and again."""
@@ -293,7 +301,7 @@ class BaseController:
             case outcomes.Done(identity=identity, state=state) if identity == source.identity and state is not None:
                 session.listed = (*before, Biz(source.name, source.version, BizState(state.value)))
             case outcomes.Done(identity=identity) if identity not in ("", source.identity):
-                await self._mismatch(key, modules, module, identity, address)
+                await self._mismatch(key, module, identity, address)
             case outcomes.Done() | outcomes.Repeated():  # a repeated one is there already, since an answer was lost
                 await self._query(key, session, modules, address)
                 if not _may_be_there(session, source.name, source.version):
@@ -305,9 +313,9 @@ class BaseController:
                 if not _may_be_there(session, source.name, source.version):
                     await self._modules.fail(key, module, FailureClass.RETRYABLE, INSTALL_FAILED, message)
             case _:
-                if isinstance(outcome, outcomes.Busy) and session.unsettled:
+                if isinstance(outcome, outcomes.Busy) and source.name in session.unsettled:
                     await self._modules.say(key, module, BUSY, outcome.message)
-                await self._unclear(key, session, modules, outcome)
+                await self._unclear(key, session, modules, source.name, outcome)
 
     async def _switch(
         self, key: BaseKey, session: _Session, modules: dict[str, Module], module: Wanted, address: str
@@ -316,7 +324,7 @@ class BaseController:
         session.listed = None
         outcome = await self.arklet.switch(address, source.name, source.version)
         if not isinstance(outcome, outcomes.Done):
-            await self._unclear(key, session, modules, outcome)
+            await self._unclear(key, session, modules, source.name, outcome)
             return
         states = {True: BizState.ACTIVE, False: BizState.STANDBY}
         session.listed = tuple(
@@ -326,12 +334,11 @@ class BaseController:
             for biz in before
         )
 
-    async def _mismatch(
-        self, key: BaseKey, modules: dict[str, Module], module: Wanted, identity: str, address: str
-    ) -> None:
-        """The jar is another module than the one asked for: it goes at once, unless some Module stands for it."""
+    async def _mismatch(self, key: BaseKey, module: Wanted, identity: str, address: str) -> None:
+        """The jar is another module than the one asked for: it goes at once, unless some Module stands for it by now."""
         name, _, version = identity.partition(":")
-        if identity not in {item.spec.module.identity for item in modules.values()}:
+        here = self.cluster.stores.modules.by_index("base", key.uid)
+        if identity not in {item.spec.module.identity for item in here}:
             await self.arklet.uninstall(address, name, version)
         message = f"the jar at {module.source.url} is {identity}, not {module.source.identity}"
         await self._modules.fail(key, module, FailureClass.PERMANENT, IDENTITY_MISMATCH, message)
@@ -345,7 +352,7 @@ class BaseController:
             message = f"the jar at {source.url} is not {source.identity}: {outcome.message}"
             await self._modules.fail(key, module, FailureClass.PERMANENT, IDENTITY_MISMATCH, message)
         else:
-            await self._unclear(key, session, modules, outcome)
+            await self._unclear(key, session, modules, source.name, outcome)
 
     async def _uninstall(
         self, key: BaseKey, session: _Session, modules: dict[str, Module], step: Uninstall, address: str
@@ -373,31 +380,40 @@ class BaseController:
                 return
             if step.module is not None:
                 await self._modules.say(key, step.module, UNINSTALL_FAILED, outcome.message)
-        await self._unclear(key, session, modules, outcome)
+        await self._unclear(key, session, modules, step.name, outcome)
 
     async def _unclear(
-        self, key: BaseKey, session: _Session, modules: dict[str, Module], outcome: outcomes.Outcome
+        self, key: BaseKey, session: _Session, modules: dict[str, Module], name: str, outcome: outcomes.Outcome
     ) -> None:
-        """Anything but a clear answer: the list decides, after a pause."""
+        """Anything but a clear answer: the list decides, after a pause in which other modules have their turn."""
         if isinstance(outcome, outcomes.Unclear) and outcome.why == "connect":
             await self._unreachable(key, session, modules, outcome.message)
         else:
-            session.unsettled += 1
-            self._back_off(session, session.unsettled, at_least_s=BUSY_RETRY_S)
+            failures = session.unsettled[name] = session.unsettled.get(name, 0) + 1
+            delay_s = max(BUSY_RETRY_S, UNREACHABLE_BACKOFF.delay_s(failures - 1, self.draw()))
+            session.resting[name] = self.clock.monotonic() + delay_s
 
     async def _unreachable(self, key: BaseKey, session: _Session, modules: dict[str, Module], why: str) -> None:
         """The base exists but doesn't answer: said on what waits for it, tried again with backoff, never given up."""
         session.listed = None
         session.failures += 1
-        self._back_off(session, session.failures)
+        delay_s = UNREACHABLE_BACKOFF.delay_s(session.failures - 1, self.draw())
+        session.retry_at = self.clock.monotonic() + delay_s
         if session.failures > 1:
             for module in modules.values():
                 if module.metadata.is_terminating or module.status.status in _TO_COME:
                     await self._modules.say(key, self._wanted(module), UNREACHABLE, why)
 
-    def _back_off(self, session: _Session, failures: int, *, at_least_s: float = 0.0) -> None:
-        delay_s = max(at_least_s, UNREACHABLE_BACKOFF.delay_s(failures - 1, self.draw()))
-        session.retry_at = self.clock.monotonic() + delay_s
+
+def _name_of(step: Step) -> str:
+    """The module that an operation is about; none for a query."""
+    match step:
+        case Install(module=module) | Switch(module=module):
+            return module.source.name
+        case Uninstall(name=name) | SetTraffic(name=name):
+            return name
+        case Query():
+            return ""
 
 
 def _is_starting(session: _Session) -> bool:

@@ -104,6 +104,7 @@ class BaseView:
     is_reachable: it has an address and isn't terminating.
     listed: what Arklet listed last, None where that isn't known (any more).
     routes: by module name, those of modules without any traffic left out.
+    resting: names for which nothing is done now, since the last operation had no clear end.
     """
 
     name: str = ""
@@ -113,6 +114,7 @@ class BaseView:
     modules: tuple[Wanted, ...]
     listed: tuple[Biz, ...] | None
     routes: Mapping[str, Route] = attrs.field(factory=dict)
+    resting: frozenset[str] = frozenset()
 
 
 @attrs.frozen
@@ -252,7 +254,7 @@ def _converge_name(base: BaseView, name: str, listed: Iterable[Biz], now: float)
     reports = tuple(_reports(base, live, going, there, now))
     starting = any(biz.state is BizState.STARTING for biz in there.values())
     route = base.routes.get(name, NO_ROUTE)
-    step, retry_at = _step(live, going, there, now)
+    step, retry_at = _step(live, going, there, now) if name not in base.resting else (None, None)
     if isinstance(step, Uninstall) and step.module is not None and _takes_away(step, live, there):
         drained = _drain(step.module, route, now)
         if drained is not None:

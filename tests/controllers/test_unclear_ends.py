@@ -141,3 +141,51 @@ async def test_a_module_that_never_reached_its_base_is_terminating_once_it_is_de
 
     assert before == ("Pending", "BaseUnreachable")
     assert (status(world)["status"], status(world)["reason"]) == ("Terminating", "BaseUnreachable")
+
+
+async def test_a_module_that_can_not_be_uninstalled_holds_no_other_on_its_base() -> None:
+    world = World()
+    world.add_bases(1)
+    world.deploy("1", name="audit")
+    world.start()
+    await world.rest()
+    world.arklet.kept.add("audit:1")
+    world.delete("audit")
+    await world.run_for(120)
+
+    world.deploy("1")
+    await world.run_for(5)
+    installed = world.installed()
+    uninstalls = sum(call[0] == "uninstall" for call in world.arklet.calls)
+    world.upgrade("2")
+    await world.run_for(300)
+    tries = sum(call[0] == "uninstall" and call[2] == "audit:1" for call in world.arklet.calls) - uninstalls
+
+    assert installed == ["audit:1", "orders:1"]
+    assert world.installed() == ["audit:1", "orders:2"]
+    assert 3 <= tries <= 10  # it is tried again all the same, ever more rarely
+    world.arklet.kept.clear()
+    await world.rest()
+    assert world.installed() == ["orders:2"]
+
+
+async def test_a_jar_that_is_another_module_which_is_wanted_by_now_is_left_alone() -> None:
+    world = World()
+    world.add_bases(1)
+    world.arklet.loads["file:///modules/orders-1.jar"] = ("audit", "1")
+    world.deploy("1")
+
+    def around(point: str) -> None:
+        if point == "before install" and world.api.find(resources.MODULES, "by-hand") is None:
+            pod = world.api.list(resources.PODS)[0]["metadata"]
+            source = {"name": "audit", "version": "1", "url": "file:///modules/audit-1.jar"}
+            spec = {"module": source, "base": {"name": pod["name"], "uid": pod["uid"]}}
+            world.api.create(resources.MODULES, "default", {"metadata": {"name": "by-hand"}, "spec": spec})
+            world.process.deliver()
+
+    world.around = around
+    world.start()
+    await world.run_for(30)
+
+    assert world.api.get(resources.MODULES, "by-hand")["status"]["status"] == "Available"
+    assert sum(world.arklet.uninstalls.values()) == 0
