@@ -77,12 +77,18 @@ class Moves:
             self.chosen.extend(_delete(slot.live))
 
     def _clear_overlap(self) -> None:
-        """Take away what stands beside a Module of the target, as soon as that costs nothing or is paid for."""
+        """Take away what stands beside a Module of the target, as soon as that costs nothing or is paid for.
+
+        A slot that waits for the target keeps one version as well: the last one, once that is available.
+        """
         for slot in self.view.slots.marked(Mark.OVERLAP):
+            if slot.target is None:
+                self.chosen.extend(_delete(slot.live[:-1]))
+                continue
             others = [module for module in slot.live if module is not slot.target]
             self.chosen.extend(_delete(module for module in others if not module.is_started))
             started = [module for module in others if module.is_started]
-            if not started or slot.target is None:
+            if not started:
                 continue
             if self._is_stuck(slot.target):
                 self.chosen.extend(_delete((slot.target,)))

@@ -115,7 +115,7 @@ class Mark(StrEnum):
     FAILED = "failed"  # updated, and that Module failed permanently
     FAILING = "failing"  # updated, and that Module failed in whatever way
     OLD = "old"  # kept, without a Module of the target revision
-    OVERLAP = "overlap"  # updated, with live Modules of other revisions beside it that it may be time to take away
+    OVERLAP = "overlap"  # kept, with live Modules beside the one that stays, which it may be time to take away
     NOT_READY = "not ready"  # kept, on a base that isn't Ready
     INSTALLING = "installing"  # kept, with a Module that is yet to start, on a Ready base where nothing drains
     UNANSWERED = "unanswered"  # the same, but that base doesn't answer
@@ -161,7 +161,8 @@ def classify(base: BaseFacts, modules: Mapping[str, ModuleFacts], target: str, m
     ordered = tuple(sorted(modules.values(), key=lambda module: module.order))
     live = [module for module in ordered if not module.is_terminating]
     new = next((module for module in live if module.replica_set == target), None)
-    available_at, updated_at = _ready_times(base, live, new, min_ready_s)
+    # What waits for the target stays at the version that was made last, as if that were still the newest.
+    available_at, updated_at = _ready_times(base, live, new or (live[-1] if live else None), min_ready_s)
     marks = set[Mark]()
     if not base.is_lost and any(module.draining_since is not None for module in ordered):
         marks.add(Mark.DRAINING)
@@ -184,28 +185,28 @@ def classify(base: BaseFacts, modules: Mapping[str, ModuleFacts], target: str, m
             marks.add(Mark.READY)
         if available_at <= now:
             marks.add(Mark.AVAILABLE)
-        if updated_at <= now:
+        if new is not None and updated_at <= now:
             marks.add(Mark.UPDATED_AVAILABLE)
     return Slot(base, ordered, new, frozenset(marks), available_at, updated_at)
 
 
 def _ready_times(
-    base: BaseFacts, live: list[ModuleFacts], new: ModuleFacts | None, min_ready_s: float
+    base: BaseFacts, live: list[ModuleFacts], last: ModuleFacts | None, min_ready_s: float
 ) -> tuple[float, float]:
-    """When the slot and when its target Module is (or was first) available; FOREVER while that is not in sight."""
+    """When the slot and when that Module of it is (or was first) available; FOREVER while that is not in sight."""
     started = [module for module in live if module.is_started]
     if base.is_lost or base.ready_since is None or not started:
         return FOREVER, FOREVER
     active = [since for module in started if (since := module.slot_active_since) is not None]
     slot_at = max(base.ready_since, min(active, default=0.0)) + min_ready_s
-    if new is None or not new.is_started:
+    if last is None or not last.is_started:
         return slot_at, FOREVER
-    return slot_at, max(base.ready_since, new.active_since or 0.0) + min_ready_s
+    return slot_at, max(base.ready_since, last.active_since or 0.0) + min_ready_s
 
 
 def _revision_marks(live: list[ModuleFacts], new: ModuleFacts | None, *, is_available: bool) -> set[Mark]:
     if new is None:
-        return {Mark.OLD}
+        return {Mark.OLD, Mark.OVERLAP} if len(live) > 1 and is_available else {Mark.OLD}
     marks = {Mark.UPDATED}
     if len(live) > 1 and (
         is_available

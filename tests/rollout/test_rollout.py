@@ -306,6 +306,25 @@ def test_deletion_uninstalls_everything_and_lets_the_object_go():
     assert made.deleted
 
 
+def test_a_version_that_was_superseded_in_mid_rollout_goes_though_its_base_waits_for_a_later_batch():
+    made = world(bases=2, replicas=2)
+    made.edit(minReadySeconds=30)
+    made.settle()
+    made.run(60)
+    made.template("2")
+    made.settle()
+    assert made.installed() == ["1", "1", "2", "2"], "both stay until the new one is available"
+
+    made.strategy(batchCount=2, needConfirm=True)
+    made.template("3")
+    made.run(20)
+    assert "1" in made.installed(), "not before it would have gone without the change of mind"
+    made.run(100)
+
+    assert release(made).progress is Progress.WAITING_FOR_CONFIRMATION
+    assert made.installed() == ["2", "3"]
+
+
 def test_a_new_template_in_mid_rollout_supersedes_the_one_before():
     made = world(batchCount=3, needConfirm=True)
     made.settle()
