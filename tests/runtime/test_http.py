@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -95,6 +97,31 @@ async def test_metrics_are_rendered_in_another_thread_after_preparation_in_this_
     assert 'moduledeploy_build_info{version="1.2.3"} 1.0' in text
     assert threads["prepare"] == threading.get_ident()
     assert threads["collect"] != threading.get_ident()
+
+
+async def test_many_scrapers_at_once_are_answered_one_after_the_other() -> None:
+    seen: list[str] = []
+
+    class Watched(Collector):
+        def collect(self) -> Iterator[Metric]:
+            seen.append("begun")
+            time.sleep(0.005)
+            seen.append("over")
+            yield GaugeMetricFamily("here", "")
+
+    metrics = Metrics()
+    metrics.registry.register(Watched())
+    seen.clear()
+    async with (
+        serving(metrics_app(metrics.registry), host="127.0.0.1", port=0) as port,
+        aiohttp.ClientSession() as session,
+        asyncio.TaskGroup() as group,
+    ):
+        answers = [group.create_task(session.get(f"http://127.0.0.1:{port}/metrics")) for _ in range(5)]
+        statuses = [(await answer).status for answer in answers]
+
+    assert statuses == [200] * 5
+    assert seen == ["begun", "over"] * 5
 
 
 async def test_a_scraper_may_ask_for_open_metrics() -> None:
