@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from moduledeploy.controllers import resources
+from moduledeploy.controllers.served import not_kept
 from moduledeploy.kube.errors import (
     ApiError,
     Forbidden,
@@ -61,6 +62,7 @@ async def check_cluster(
     try:
         await _check_rights(transport, namespace, lease)
         await _check_kinds(transport, kinds, namespace)
+        await _check_fields(transport)
     except Unreachable as error:
         if not in_pod:
             raise StartError(
@@ -115,6 +117,15 @@ def _scope(role: str, namespace: str, lease: ObjectKey | None) -> str:
     if role == LEASE_ROLE and lease is not None:
         return f"Role {role} in namespace {lease.namespace}"
     return f"Role {role} in namespace {namespace}" if namespace else f"ClusterRole {role}"
+
+
+async def _check_fields(transport: Transport) -> None:
+    missing = await not_kept(transport)
+    if missing:
+        raise StartError(
+            f"{missing}: the CRDs are of another version than this controller; apply its own first"
+            " (kubectl apply -f manifests/crd)"
+        )
 
 
 async def _check_kinds(transport: Transport, kinds: Iterable[Resource], namespace: str) -> None:

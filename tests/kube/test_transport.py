@@ -156,10 +156,14 @@ async def test_13_a_429_makes_every_request_of_this_client_wait() -> None:
 
 
 async def test_a_server_error_with_retry_after_is_sent_again_and_one_without_is_not() -> None:
+    clock = ManualClock()
+    began_at = clock.now
+
     outcome, server = await exchange(
-        "PATCH", failure(503, "ServiceUnavailable", retry_after=1), failure(500, "InternalError")
+        "PATCH", failure(503, "ServiceUnavailable", retry_after=3), failure(500, "InternalError"), clock=clock
     )
 
+    assert clock.now - began_at == pytest.approx(3, abs=0.5)
     assert isinstance(outcome.error, ServerError)
     assert outcome.error.status == 500
     assert len(server.requests) == 2
