@@ -130,6 +130,18 @@ def test_no_line_of_a_tree_is_longer_than_the_terminal_and_every_status_is_whole
     assert sum("✔ Available" in line.plain for line in drawn) == 4
 
 
+def test_a_live_picture_cuts_no_command() -> None:
+    waiting = deployment(operationStrategy={"batchCount": 2, "needConfirm": True}, pause=True)
+    waiting["metadata"]["annotations"] = {"koupleless.alipay.com/waiting": "orders-r1/1"}
+    release = completed(batches=[2, 2], currentBatch=1, progress="WaitingForConfirmation", batchProgress="Completed")
+    shown = picture(waiting | {"status": release}, bases(4), family(on=4))
+
+    lines = [line.plain for line in rollout_tree(shown, width=40, foot_first=True)]
+
+    assert max(map(len, lines)) <= 40
+    assert "moduledeploy confirm orders --batch 1" in " ".join(" ".join(lines).split())
+
+
 def test_of_a_hundred_batches_those_about_the_current_one_have_a_line() -> None:
     modules = family(on=60)
     for at, module in enumerate(modules[1:], start=1):

@@ -38,6 +38,8 @@ def rollout_tree(
     """
     head = [part for line in _head(picture, width) for part in hanging(line, width, indent=LABEL)]
     foot, tree = list(_foot(picture)), _tree(picture, everything=everything, width=width)
+    if foot_first:  # such a screen would cut a command that somebody may copy elsewhere
+        foot = [part for line in foot for part in hanging(line, width, indent=LABEL + 1)]
     parts = [head, foot, tree] if foot_first else [head, tree, foot]
     return [line for part in parts if part for line in (Text(), *part)][1:]
 
