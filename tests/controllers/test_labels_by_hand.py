@@ -193,3 +193,20 @@ async def test_the_numbers_of_revisions_stay_apart_and_the_newest_has_the_highes
         for body in world.api.list(resources.MODULE_REPLICA_SETS)
     }
     assert found == {"1": "1", "2": "2", "3": "3"}
+
+
+async def test_replicas_of_nobodys_revision_get_no_deployment_by_a_label() -> None:
+    world = World()
+    world.add_bases(1)
+    world.replica_set("pay", "pay", 1)
+    world.deploy("1", replicas=0)
+    world.start()
+    await world.rest()
+    before = labels(world, resources.MODULES)
+
+    edit(world, resources.MODULES, **{names.DEPLOYMENT_LABEL: NAME, names.REVISION_LABEL: "5"})
+    await world.rest()
+
+    assert labels(world, resources.MODULES) == before
+    assert world.installed() == ["pay:1"]
+    assert world.status()["replicas"] == 0
