@@ -58,7 +58,9 @@ async def check_cluster(
 
     A server that is away or busy is waited for by the informers; outside a pod one that is away is taken for a mistake.
     """
-    host = transport.credentials.host
+    host, tls = transport.credentials.host, transport.credentials.tls
+    if tls is not None and not tls.is_verified:
+        _log.warning("API server not verified", host=host, why="the kubeconfig says insecure-skip-tls-verify")
     try:
         await _check_rights(transport, namespace, lease)
         await _check_kinds(transport, kinds, namespace)
