@@ -23,6 +23,7 @@ TROUBLED: Final = 16  # and when something is
 BATCHES: Final = 10  # batches that have a line each; of more those about the current one have
 BEFORE: Final = 3  # of those, so many before the current one
 HEAD: Final = ("NAME", "KIND", "STATUS", "AGE", "INFO")
+DROP: Final = ("AGE", "INFO")
 SHORTEST_INFO: Final = 12  # cells
 _OK: Final = "Available"
 
@@ -107,7 +108,10 @@ def _tree(picture: RolloutPicture, *, everything: bool, width: int) -> list[Text
         rows.extend(_of_revision(revision, last=at + 1 == len(picture.revisions), everything=everything))
     if width <= NARROW:
         rows = [(_indented_less(row[0]), *row[1:]) for row in rows]
-    return table(HEAD, rows, Fit(width=width, drop=("KIND", "AGE", "INFO"), least=SHORTEST_INFO))
+    if width >= WIDE:
+        return table(HEAD, rows, Fit(width=width, drop=("KIND", *DROP), least=SHORTEST_INFO))
+    rows = [row[:1] + row[2:] for row in rows]  # the sign in front of a name tells its kind, too
+    return table(HEAD[:1] + HEAD[2:], rows, Fit(width=width, drop=DROP, least=SHORTEST_INFO))
 
 
 def _indented_less(name: str | Text) -> str | Text:
