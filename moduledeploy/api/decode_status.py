@@ -74,14 +74,18 @@ def _release(fields: Fields) -> Release | None:
     batches = fields.values.get("batches") or []
     if not isinstance(batches, list) or not all(isinstance(size, int) and size > 0 for size in batches):
         raise fields.fail("batches", "a list of sizes above 0")
+    current = fields.integer("currentBatch", default=0, most=len(batches))
+    progress = fields.choice("progress", _PROGRESS, Progress.INIT)
+    if progress is Progress.COMPLETED and current < len(batches):
+        raise fields.fail("progress", "Completed after the last batch alone")
     return Release(
         revision=fields.text("updateRevision"),
         kind=fields.choice("kind", _KINDS, ReleaseKind.DEPLOY),
         completed_revision=fields.text("completedRevision"),
         batches=tuple(batches),
-        current_batch=fields.integer("currentBatch", default=0),
+        current_batch=current,
         initial_updated=fields.integer("initialUpdatedReplicas", default=0),
-        progress=fields.choice("progress", _PROGRESS, Progress.INIT),
+        progress=progress,
         batch_done=fields.text("batchProgress") == "Completed",
         confirmed_batch=fields.integer("confirmedBatch", default=0),
         confirm_num_seen=fields.optional_integer("confirmBatchNumSeen"),
