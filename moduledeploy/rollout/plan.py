@@ -290,13 +290,15 @@ class _Pass:
     def _aborted_size(self, release: Release) -> float:
         """After an abort the target keeps the replicas that it had: as many as its ModuleReplicaSet was cut down to.
 
+        Whatever somebody else writes there is bounded by what there is and by what the opened batches allow.
         Without another revision to fall back on it takes all.
         """
         if release.completed_revision == release.revision:
             return allowed(release)
         was = self.view.parent.status.release
         decided = was is not None and was.failure is not None and was.revision == release.revision
-        return self.target.replicas if decided else self.view.slots.count(Mark.UPDATED)
+        updated = self.view.slots.count(Mark.UPDATED)
+        return min(max(self.target.replicas, updated), release.opened) if decided else updated
 
     def _with_progress(self, release: Release, gate: Gate) -> Release:
         progress = self._progress(release, gate)

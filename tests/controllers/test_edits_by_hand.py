@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from moduledeploy.api.traffic import pod_label
+from moduledeploy.arklet.outcomes import FailureClass, Refused
 from moduledeploy.controllers import resources
 from tests.controllers.memory_api import Body
 from tests.controllers.world import NAME, World
@@ -95,3 +96,23 @@ async def test_a_revision_follows_when_its_deployment_asks_for_another_time_or_p
     (revision,) = world.api.list(resources.MODULE_REPLICA_SETS)
     assert revision["spec"]["minReadySeconds"] == 9
     assert revision["spec"]["schedulingStrategy"] == {"schedulingPolicy": "stacking"}
+
+
+@pytest.mark.parametrize("replicas", [0, 4])
+async def test_after_an_abort_nobody_changes_by_a_revision_how_many_replicas_it_keeps(replicas: int) -> None:
+    world = World()
+    world.add_bases(6)
+    world.deploy("1", replicas=4, operationStrategy={"batchCount": 2, "onFailure": "abort"})
+    world.start()
+    await world.rest()
+    world.arklet.refused["orders:2"] = Refused(FailureClass.PERMANENT, "FAILED", "no")
+    world.upgrade("2")
+    await world.run_for(30)
+    before = [body["spec"]["replicas"] for body in world.api.list(resources.MODULE_REPLICA_SETS)]
+
+    target = world.status()["releaseStatus"]["updateRevision"]
+    world.patch(resources.MODULE_REPLICA_SETS, target, {"spec": {"replicas": replicas}})
+    await world.run_for(30)
+
+    assert before == [2, 2]
+    assert [body["spec"]["replicas"] for body in world.api.list(resources.MODULE_REPLICA_SETS)] == before
