@@ -34,7 +34,8 @@ async def _try(connection: Connection, name: str, to_revision: str, *, dry_run: 
     if wanted.template == one.spec.template:
         return Done(f"skipped: {name} asks for revision {wanted.number} already", changed=False)
     body = [
-        {"op": "test", "path": "/metadata/resourceVersion", "value": one.version},
+        # A version in the object is a precondition that fails as a conflict; a `test` would fail as an invalid request.
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": one.version},
         {"op": "replace", "path": "/spec/template", "value": encode_template(wanted.template)},
     ]
     await connection.patch(MODULE_DEPLOYMENTS, name, body, content_type=JSON_PATCH, dry_run=dry_run)

@@ -22,6 +22,7 @@ from moduledeploy.rollout.record import STARTED
 from tests.cli.objects import T0, completed, deployment, family
 
 WRITTEN = decode_time(T0)
+AT_A_GATE = completed(batches=[1, 3], currentBatch=1, progress="WaitingForConfirmation")
 
 
 def read(*, generation: int = 1, metadata: dict[str, Any] | None = None, **status: Any) -> ReadDeployment:
@@ -52,7 +53,7 @@ def test_time_alone_is_no_change() -> None:
 @pytest.mark.parametrize(("pause", "says"), [(True, "10 of 10"), (False, "nobody has observed generation 2 for 40s")])
 def test_the_controllers_own_pause_is_nothing_that_somebody_must_look_at(pause: bool, says: str) -> None:
     waiting = {"annotations": {"koupleless.alipay.com/waiting": "orders-r1/1"}}
-    seen = read(generation=2, metadata=waiting, **completed(batches=[1, 3], currentBatch=1), message="10 of 10")
+    seen = read(generation=2, metadata=waiting, **AT_A_GATE, message="10 of 10")
     seen = attrs.evolve(seen, spec={**seen.spec, "pause": pause})
 
     assert message_of(seen, read_status(seen), WRITTEN + 40).startswith(says)
@@ -65,7 +66,7 @@ def test_what_somebody_wrote_after_the_controllers_pause_must_be_looked_at() -> 
         {"manager": "eve", "operation": "Update", "time": encode_time(WRITTEN + 60), "subresource": "scale"},
     ]
     waiting = {"annotations": {"koupleless.alipay.com/waiting": "orders-r1/1"}, "managedFields": wrote}
-    seen = read(generation=2, metadata=waiting, **completed(batches=[1, 3], currentBatch=1), message="10 of 10")
+    seen = read(generation=2, metadata=waiting, **AT_A_GATE, message="10 of 10")
     seen = attrs.evolve(seen, spec={**seen.spec, "pause": True})
 
     assert message_of(seen, read_status(seen), WRITTEN + 100).startswith("nobody has observed generation 2 for 40s")

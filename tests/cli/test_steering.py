@@ -172,6 +172,7 @@ def test_whoever_confirms_by_another_tool_is_told_from_the_managed_fields(rollou
 
 def test_what_a_command_changed_is_a_document_too(rollout: Rollout) -> None:
     rollout.apply(replicas=2)
+    rollout.reaches(Exit.REACHED)
     for words, changed, message in (
         (("pause",), True, "paused"),
         (("pause",), False, "is already paused"),
