@@ -48,12 +48,12 @@ commands need no way to the controller, and what they foretell is planned by the
 made by `python docs/cli.py`, which runs what it shows on an embedded cluster.
 
 Every command has `--help` with an example, and `-n`, `--context` and `--kubeconfig` as in kubectl, before the command or after it;
-lists have `-A` and `-l`. `mddeploy/orders` and `mddeploy orders` are as good as `orders`, `-n=team` as `-n team`, `approve` as `confirm`.
-`HTTPS_PROXY` and `NO_PROXY` are obeyed. Reading takes the role `view` (it has `moduledeploy-viewer` in it), moving a rollout
-`moduledeploy-editor`.
+lists have `-A` and `-l`. `mddeploy/orders` and `mddeploy orders` are as good as `orders`, `-n=team` as `-n team`, `approve` as
+`confirm`. `HTTPS_PROXY` and `NO_PROXY` are obeyed. Reading takes the role `view` (it has `moduledeploy-viewer` in it), moving a
+rollout `moduledeploy-editor`.
 
-Colours are for terminals and not with `NO_COLOR`; a narrow terminal gets fewer columns, a pipe all of them, uncut. Completion with live names: `source <(moduledeploy completion bash)`, also for
-zsh and fish; kubectl completes its plugin by itself.
+Colours are for terminals and not with `NO_COLOR`; a narrow terminal gets fewer columns, a pipe all of them, uncut. Completion
+with live names: `source <(moduledeploy completion bash)`, also for zsh and fish; kubectl completes its plugin by itself.
 
 ## Exit statuses
 
