@@ -192,7 +192,7 @@ class BaseController:
             if not await self._modules.tell(key, module, status):
                 self._await_watch(session)
         for module in decision.released:
-            if not await self._modules.release(key, modules[module.uid]):
+            if not await self._modules.release(key, module, modules[module.uid].metadata):
                 self._await_watch(session)
         return bool(decision.reports or decision.released)
 

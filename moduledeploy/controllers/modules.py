@@ -17,11 +17,12 @@ from moduledeploy.controllers.resources import MODULES
 from moduledeploy.kube.errors import Invalid, NotFound
 from moduledeploy.kube.events import Reference
 from moduledeploy.kube.resources import JSON_PATCH, ObjectKey
-from moduledeploy.rollout.module_status import moment, stuck_status, waiting_status
+from moduledeploy.rollout.module_status import held_status, moment, stuck_status, waiting_status
 from moduledeploy.runtime.backoff import Backoff
 from moduledeploy.runtime.text import one_line
 
 if TYPE_CHECKING:
+    from moduledeploy.api.meta import Metadata
     from moduledeploy.controllers.execute import Writer
     from moduledeploy.controllers.facts import BaseKey
     from moduledeploy.controllers.statuses import Recorder
@@ -117,13 +118,15 @@ class ModuleWriter:
         self.written.wrote(key, MODULES, wrote.resource_version)
         _log.info("labels put back", module=module.metadata.name, labels=sorted(labels))
 
-    async def release(self, key: BaseKey, module: Module) -> bool:
-        """Take this program's finalizer away; False where somebody else took the last one."""
-        meta = module.metadata
+    async def release(self, key: BaseKey, module: Wanted, meta: Metadata) -> bool:
+        """Take this program's finalizer away; False where somebody else took the last one. Others that stay are named."""
         body = merge_finalizers(meta.finalizers, add=False, version=meta.resourceVersion)
         try:
             wrote = await self.writer.patch(MODULES, ObjectKey(key.namespace, meta.name), body)
         except NotFound:
             return False
         self.written.wrote(key, MODULES, wrote.resource_version)
+        others = [name for name in meta.finalizers if name != names.FINALIZER]
+        if others:
+            await self.tell(key, module, held_status(module.status, others, round(self.clock.wall(), 6)))
         return True

@@ -25,6 +25,7 @@ UNINSTALLING: Final = "Uninstalling"
 UNINSTALL_FAILED: Final = "UninstallFailed"
 UNREACHABLE: Final = "BaseUnreachable"
 BUSY: Final = "BaseBusy"
+HELD: Final = "HeldByFinalizers"
 # What a person may do about a Module that is to go and can't.
 GIVE_UP: Final = f'annotation {FORCE_DELETE_ANNOTATION}: "true" gives it up'
 
@@ -101,6 +102,12 @@ def ending_status(old: ModuleStatus, base: str, now: float) -> ModuleStatus:
 def stuck_status(old: ModuleStatus, reason: str, why: str, now: float) -> ModuleStatus:
     """Status of a Module that is to go and could not be uninstalled."""
     return _told(old, ModuleStatusWord.TERMINATING, reason, f"{why}; tried again until {GIVE_UP}", now)
+
+
+def held_status(old: ModuleStatus, finalizers: list[str], now: float) -> ModuleStatus:
+    """Status of a Module that is uninstalled, and whose object others keep."""
+    why = f"uninstalled; the object stays until {', '.join(finalizers)} is taken from its finalizers"
+    return _told(old, ModuleStatusWord.TERMINATING, HELD, why, now)
 
 
 def waiting_status(old: ModuleStatus, reason: str, why: str, now: float) -> ModuleStatus:

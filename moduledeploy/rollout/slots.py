@@ -17,6 +17,7 @@ import attrs
 from moduledeploy.api.kinds import FailureClass, ModuleSource, ModuleStatusWord
 from moduledeploy.rollout.module_status import (
     BUSY,
+    HELD,
     INSTALLING,
     UNINSTALL_FAILED,
     UNINSTALLING,
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
 FOREVER: Final = float("inf")
 # Why a Module that is to go is still there.
-_OBSTACLES: Final = frozenset({BUSY, INSTALLING, UNINSTALLING, UNINSTALL_FAILED, UNREACHABLE, WAITING_FOR_ENDPOINTS})
+_OBSTACLES: Final = frozenset(
+    {BUSY, HELD, INSTALLING, UNINSTALLING, UNINSTALL_FAILED, UNREACHABLE, WAITING_FOR_ENDPOINTS}
+)
 Ranking = Callable[["Slot"], Key | None]
 
 
