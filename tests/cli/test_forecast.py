@@ -219,6 +219,15 @@ def test_why_tells_the_conflict_that_the_controller_found(call: Call, snapshot: 
     assert "  - Service s is another's" in said.out
 
 
+def test_why_names_the_command_with_its_namespace(call: Call, snapshot: Any) -> None:
+    paused = deployment(pause=True) | {"status": completed(batches=[2, 2], progress="Paused")}
+    paused["metadata"]["namespace"] = "team"
+
+    said = call("why", "orders", *snapshot(paused))
+
+    assert "  - a person paused it: moduledeploy resume orders -n team" in said.out
+
+
 def test_why_names_what_a_failed_module_suffers_from(call: Call, snapshot: Any) -> None:
     failed = family(on=1, status="Failed", reason="InstallFailed", message="no such jar", failureClass="permanent")
 

@@ -21,7 +21,8 @@ SHOWN: Final = 10  # replicas that are named one by one
 def reasons(family: Family, now: float) -> Iterator[str]:
     """What is awaited, the most decisive first; nothing where all is done."""
     view, parent = family.view, family.view.parent
-    status, name = parent.status, parent.name
+    status = parent.status
+    name = parent.name if parent.namespace == "default" else f"{parent.name} -n {parent.namespace}"
     if status.observed_generation < parent.generation:
         yield message_of(family.deployment, status, now)
     if late := overdue(family.deployment, status, now):
