@@ -107,7 +107,8 @@ async def _from_kubeconfig(paths: str, context: str | None, clock: Clock) -> Cre
     except TimeoutError as error:
         raise ConfigError(f"{where}: its auth-provider gave no answer in {_PROVIDER_TIMEOUT_S:g} s") from error
     except (TypeError, KeyError, AttributeError, AssertionError) as error:  # the reader takes its shape for granted
-        raise ConfigError(f"{paths} has not the shape of a kubeconfig: {_one_line(error)}") from error
+        what = "it is empty, or its context, cluster or user lacks something"
+        raise ConfigError(f"{paths} has not the shape of a kubeconfig: {what} ({_one_line(error)})") from error
     except (ConfigException, PluginError, OSError, yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{where}: {_one_line(error)}") from error
     return Credentials(

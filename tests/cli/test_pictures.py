@@ -14,6 +14,7 @@ from moduledeploy.api.times import decode_time
 from moduledeploy.cli.access.console import Feed, Screen
 from moduledeploy.cli.pictures import words
 from moduledeploy.cli.pictures.documents import text
+from moduledeploy.cli.pictures.reasons import reasons
 from moduledeploy.cli.pictures.rollout import RolloutPicture, rollout_picture
 from moduledeploy.cli.pictures.table import Fit, hanging, table
 from moduledeploy.cli.pictures.tree import rollout_tree
@@ -211,3 +212,22 @@ def test_a_replica_that_goes_shows_what_keeps_it(status: dict[str, str], *, told
     [line] = [line for line in lines if "Terminating" in line]
     assert line.endswith("an EndpointSlice has it, 1 module") if told else line.split()[-2:] == ["1", "module"]
     assert "Installed" not in line
+
+
+def test_a_write_that_the_server_refuses_is_a_reason_to_wait() -> None:
+    refused = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "RequestRefused",
+        "message": "the API server refuses a request",
+        "lastTransitionTime": T0,
+    }
+    objects = [
+        deployment(replicas=1) | {"status": completed(replicas=1) | {"conditions": [refused]}},
+        *bases(1),
+        *family(on=1),
+    ]
+
+    found = read_family(view_of(stores_of(objects, "default")), "default", "orders")
+
+    assert "the API server refuses a request" in list(reasons(found, NOW))

@@ -8,6 +8,7 @@ from moduledeploy.api.kinds import ModuleStatusWord
 from moduledeploy.api.status import Progress
 from moduledeploy.cli.pictures.standing import message_of, overdue
 from moduledeploy.cli.pictures.words import age
+from moduledeploy.rollout.report import REPLICA_FAILURE
 from moduledeploy.rollout.slots import Mark
 
 if TYPE_CHECKING:
@@ -52,9 +53,10 @@ def reasons(family: Family, now: float) -> Iterator[str]:
 
 
 def _of_conditions(family: Family) -> Iterator[str]:
+    """What keeps replicas from being made; of failed installs each replica tells itself."""
     status = family.view.parent.status
     for condition in status.conditions:
-        told = condition.type == "ReplicaFailure" and condition.reason == "FailedPlacement"
+        told = condition.type == REPLICA_FAILURE and condition.reason != "InstallFailed"
         if told or (condition.type == "Available" and condition.status is False):
             yield condition.message
 
