@@ -186,9 +186,12 @@ class Cluster:
 
     def on_replica_set(self, change: Change[ModuleReplicaSet]) -> None:
         """A ModuleReplicaSet came, changed or went; orphaned or adopted, it takes its Modules to another family."""
-        for replica_set in (change.old, change.new):
-            if replica_set is not None:
-                self.keys.family(family_of_replica_set(replica_set))
+        families = [family_of_replica_set(item) if item is not None else None for item in (change.old, change.new)]
+        for family in families:
+            if family is not None:
+                self.keys.family(family)
+        if families[0] == families[1]:
+            return
         for module in self.stores.modules.by_index("replica set", str(change.key)):
             if self._homes.get(module.metadata.uid) != self.family_of(module):
                 self._leave_home(module)

@@ -113,16 +113,17 @@ class StatusWriter:
         status = _harmless(made.status)
         before, now = view.parent.status, self.clock.monotonic()
         due_at = self._written_at.get(key, NEVER) + STATUS_INTERVAL_S
-        if now < due_at and status != before and not _is_urgent(before, status):
+        are_counted = self._are_counted(key, view)
+        if now < due_at and not (status == before and are_counted) and not _is_urgent(before, status):
             return due_at - now
         body = encode_deployment_status(status)
         is_told = without_nulls(body) == without_nulls(parent.status)
-        if is_told and self._are_counted(key, view):
+        if is_told and are_counted:
             return None
+        self._written_at[key] = now
         await self._write_revisions_status(key, view, status)
         if is_told:
             return None
-        self._written_at[key] = now
         try:
             await self._patch_status(key, MODULE_DEPLOYMENTS, key.name, body)
         except NotFound:

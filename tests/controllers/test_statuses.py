@@ -12,8 +12,9 @@ from structlog.typing import EventDict
 
 from moduledeploy.arklet.outcomes import BizState, FailureClass, Refused
 from moduledeploy.controllers import resources
+from moduledeploy.controllers.facts import FamilyKey
 from moduledeploy.kube.errors import Forbidden
-from tests.controllers.world import World
+from tests.controllers.world import NAME, World
 
 
 class Killed(BaseException):
@@ -206,3 +207,31 @@ async def test_a_base_that_stops_to_answer_in_mid_install_is_told() -> None:
     assert "1 is being installed" in before[1]
     assert world.modules()[0]["status"]["reason"] == "BaseUnreachable"
     assert "1 waits for base base-00, which doesn't answer" in world.status()["message"]
+
+
+async def test_counts_of_revisions_alone_are_written_once_a_second() -> None:
+    world, family = World(), FamilyKey("ModuleDeployment", "default", NAME)
+    world.add_bases(12)
+    world.deploy("1", replicas=12)
+    process = world.start()
+    await world.rest()
+    await world.run_for(5)
+    (name,) = (item["metadata"]["name"] for item in world.api.list(resources.MODULE_REPLICA_SETS))
+    begun, queue = len(world.api.history), process.queue
+
+    world.upgrade("2")
+    process.deliver()
+    while await process.turn():  # no time passes, and a pass follows on every change
+        process.deliver()
+        if queue.due.get(family, float("inf")) <= world.clock.monotonic():
+            queue.due[family] = float("-inf")
+    written = [
+        event.new["status"]["replicas"]
+        for event in world.api.history[begun:]
+        if event.key.name == name and event.old and event.new and event.old.get("status") != event.new.get("status")
+    ]
+    await world.run_for(2)
+
+    assert not any(module["spec"]["module"]["version"] == "1" for module in world.modules())
+    assert len(written) <= 2
+    assert world.api.find(resources.MODULE_REPLICA_SETS, name)["status"]["replicas"] == 0
