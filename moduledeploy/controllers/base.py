@@ -144,15 +144,18 @@ class BaseController:
             self.written.forget(key)
             return Done()
         session = self._session(key, pod)
-        label_at = await self._put_labels_back(key, session, pod, modules)
         decision = self._decide(key, session, pod, modules)
         wrote = await self._tell(key, session, modules, decision)
-        if wrote or decision.step is None or pod is None:
-            return self._rest(key, session, decision, wrote=wrote, label_at=label_at)
-        if session.retry_at > self.clock.monotonic():
-            return RequeueAfter(session.retry_at - self.clock.monotonic())
-        await self._operate(key, session, pod, modules, decision.step)
-        return None
+        pause_s = session.retry_at - self.clock.monotonic()
+        if wrote:
+            return Done() if decision.step is None else RequeueAfter(max(0.0, pause_s))
+        if decision.step is not None and pod is not None and pause_s <= 0:
+            await self._operate(key, session, pod, modules, decision.step)
+            return None
+        labels_in_s = await self._put_labels_back(key, session, pod, modules)
+        if decision.step is not None and pod is not None:
+            return RequeueAfter(min(pause_s, labels_in_s))
+        return self._rest(key, session, decision, labels_in_s)
 
     def _session(self, key: BaseKey, pod: Pod | None) -> _Session:
         """The session of the base's present container: another container has lost whatever was installed."""
@@ -199,13 +202,13 @@ class BaseController:
     async def _put_labels_back(
         self, key: BaseKey, session: _Session, pod: Pod | None, modules: dict[str, Module]
     ) -> float:
-        """Labels of ours that somebody edited are as before, but not more often than now and then: returns when they may be."""
+        """Labels of ours that somebody edited are as before, but not more often than now and then: returns in how many seconds."""
         edited = [(module, found) for module in modules.values() if (found := self._edited_labels(module, pod))]
         now = self.clock.monotonic()
         if not edited:
             return math.inf
         if now < session.label_at:
-            return session.label_at
+            return session.label_at - now
         session.label_at = now + LABEL_PAUSE_S
         for module, labels in edited:
             await self._modules.label(key, module, labels)
@@ -218,14 +221,10 @@ class BaseController:
         where = ObjectKey(module.metadata.namespace, owner.name)
         return labels_to_mend(module, self.cluster.stores.replica_sets.get(where), pod)
 
-    def _rest(
-        self, key: BaseKey, session: _Session, decision: Decision, *, wrote: bool, label_at: float
-    ) -> Done | RequeueAfter:
-        if wrote and decision.step is not None:
-            return RequeueAfter(max(0.0, session.retry_at - self.clock.monotonic()))
-        if wrote:
-            return Done()
-        moments = [min(label_at, self.audits.next_at(key), *session.resting.values()) - self.clock.monotonic()]
+    def _rest(self, key: BaseKey, session: _Session, decision: Decision, labels_in_s: float) -> RequeueAfter:
+        """Nothing is to be done now; when to look again."""
+        due_at = min(self.audits.next_at(key), *session.resting.values(), math.inf)
+        moments = [labels_in_s, due_at - self.clock.monotonic()]
         if decision.wake_at is not None:
             session.listed = None if decision.step is None and _is_starting(session) else session.listed
             moments.append(decision.wake_at - self.clock.wall())
