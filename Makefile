@@ -54,7 +54,7 @@ lint: install ## style, types, import contracts
 docs: install ## make the site: dist/docs/index.html
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs dist/docs
 
-bench: install ## measure, each number beside its reference, about 9 minutes; ARGS="informer idle" for some alone
+bench: install ## measure, each number beside its reference, about 10 minutes; ARGS="informer idle" for some alone
 	$(BIN)/python -m benchmarks $(ARGS)
 
 bench-quick: install ## the same on small sizes, under a minute; ARGS=--json prints nothing but a list
