@@ -199,5 +199,5 @@ def rows(size: Size) -> Iterator[Row]:
     """Throughput, then latency."""
     collect_rarely()
     yield sustained(3 if size == "full" else 1)
-    yield from empty_passes(6.0 if size == "full" else 1.5)
-    yield from real_passes(*((2_000, 6.0) if size == "full" else (250, 1.5)))
+    yield from empty_passes(6.0 if size == "full" else 1.0)
+    yield from real_passes(*((2_000, 6.0) if size == "full" else (200, 1.0)))

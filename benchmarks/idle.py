@@ -30,7 +30,7 @@ STEADY_WITHIN_S: Final = 60
 
 def rows(size: Size) -> Iterator[Row]:
     """Writes, CPU, memory."""
-    pods, modules, for_s = (10_000, 20_000, 60.0) if size == "full" else (300, 600, 4.0)
+    pods, modules, for_s = (10_000, 20_000, 60.0) if size == "full" else (100, 200, 2.0)
     flags = ("--leader-election", "--lease-namespace", "default", "--audit-interval", f"{INTERVAL_S:g}")
     with (
         settled(pods, modules) as world,

@@ -48,7 +48,7 @@ PAGE: Final = 500
 POD_BYTES, SYNCED_POD_BYTES = 4400, 6900
 PACE_MB_S: Final = 58.0  # 10 000 pods of 6.9 KB in 1.19 s
 TYPED: Final = 50  # pods that are decoded into typed models, a millisecond each
-TURNS: Final = 5  # whatever else the machine does must not last for all of them
+TURNS: Final[dict[Size, int]] = {"quick": 1, "full": 5}  # whatever else the machine does must not last for all of them
 ROUNDS: Final = 20  # in a row, which find the caches as they left them
 REFERENCE_ROUNDS: Final = 3
 SYNC_TARGET: Final = Target(sign="<=", limit=1.15)
@@ -90,31 +90,31 @@ def cpu_s(run: Callable[[], object]) -> float:
     return time.process_time() - begun
 
 
-def fastest(ours: Callable[[], object], reference: Callable[[], object]) -> tuple[float, float]:
+def fastest(ours: Callable[[], object], reference: Callable[[], object], turns: int) -> tuple[float, float]:
     """CPU time of the fastest round of each."""
     times = [
         (min(cpu_s(ours) for _ in range(ROUNDS)), min(cpu_s(reference) for _ in range(REFERENCE_ROUNDS)))
-        for _ in range(TURNS)
+        for _ in range(turns)
     ]
     return min(own for own, _ in times), min(theirs for _, theirs in times)
 
 
-def decode(what: str, body: bytes, decoder: Decoder[Any], target: Target | None) -> Row:
+def decode(what: str, body: bytes, decoder: Decoder[Any], turns: int, target: Target | None = None) -> Row:
     """A page into the cache's classes beside dicts."""
-    ours, dicts = fastest(lambda: decoder.decode_page(body), lambda: json.loads(body))
+    ours, dicts = fastest(lambda: decoder.decode_page(body), lambda: json.loads(body), turns)
     what = f"decode, {what}, beside json.loads into dicts [1/s]"
     size = f"{PAGE} of {len(body) // PAGE} bytes"
     return measured(what=what, size=size, ours=PAGE / ours, reference=PAGE / dicts, target=target)
 
 
-def decode_typed(body: bytes, decoder: Decoder[Pod]) -> Row:
+def decode_typed(body: bytes, decoder: Decoder[Pod], turns: int) -> Row:
     """Pods beside the typed models of the client library."""
     few = json.loads(body)
     few["items"] = few["items"][:TYPED]
     client = ApiClient.__new__(ApiClient)  # only its decoding is wanted, and a session asks for an event loop
     client.configuration = Configuration()
     answer = cast("RESTResponse", SimpleNamespace(data=json.dumps(few)))
-    ours, typed = fastest(lambda: decoder.decode_page(body), lambda: client.deserialize(answer, "V1PodList"))
+    ours, typed = fastest(lambda: decoder.decode_page(body), lambda: client.deserialize(answer, "V1PodList"), turns)
     what = "decode, pods, beside typed models of kubernetes-asyncio [1/s]"
     size = f"{PAGE} of {len(body) // PAGE} bytes"
     return measured(what=what, size=size, ours=PAGE / ours, reference=TYPED / typed)
@@ -196,11 +196,12 @@ def rows(size: Size) -> Iterator[Row]:
     collect_rarely()
     is_full = size == "full"
     pods, modules = pod_page(), module_page(0)
-    yield decode("pods", pods, Decoder(Pod), Target(sign=">=", limit=100_000, of="ours", words="a second"))
-    yield decode("pods, and slimming them", pods, pod_decoder(), None)
-    yield decode_typed(pods, Decoder(Pod))
-    yield decode("Modules", modules, Decoder(Module), None)
-    yield decode("Modules, and slimming them", modules, module_decoder(), None)
+    turns = TURNS[size]
+    yield decode("pods", pods, Decoder(Pod), turns, Target(sign=">=", limit=100_000, of="ours", words="a second"))
+    yield decode("pods, and slimming them", pods, pod_decoder(), turns)
+    yield decode_typed(pods, Decoder(Pod), turns)
+    yield decode("Modules", modules, Decoder(Module), turns)
+    yield decode("Modules, and slimming them", modules, module_decoder(), turns)
     count = 5_000 if is_full else 1_000
     bound = Target(sign="<=", limit=1500, of="ours", words="bytes")
     yield memory("pod", pod_page, pod_decoder(), INDEXES.get("pods"), count, bound)

@@ -50,7 +50,7 @@ class Load:
 
 
 LOADS: Final[dict[Size, tuple[Load, ...]]] = {
-    "quick": (Load(count=30),),
+    "quick": (Load(count=20),),
     "full": (Load(count=100, rounds=3), Load(count=1_000)),
 }
 

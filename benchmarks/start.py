@@ -65,7 +65,7 @@ def import_seconds() -> tuple[float, float]:
 
 def rows(size: Size) -> Iterator[Row]:
     """Time, CPU, memory; the share of the client library."""
-    pods, rounds = (10_000, 3) if size == "full" else (1_000, 1)
+    pods, rounds = (10_000, 3) if size == "full" else (300, 1)
     with settled(pods, 0) as world:
         start_once(world.url)  # the server encodes each pod once, when it is first asked for
         pairs = [(start_once(world.url), import_once()) for _ in range(rounds)]
