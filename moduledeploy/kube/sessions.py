@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from aiohttp.abc import AbstractResolver
 from moduledeploy.kube.errors import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from aiohttp.abc import ResolveResult
 
@@ -60,9 +61,17 @@ class SessionPool:
     _fingerprint: object = attrs.field(default=None, init=False)
     _check_at: float = attrs.field(default=float("-inf"), init=False)
 
-    def session(self) -> Loan:
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
         """Lend the session for one request."""
-        return Loan(self)
+        generation = await self._fresh()
+        generation.users += 1
+        try:
+            yield generation.session
+        finally:
+            generation.users -= 1
+            if generation.is_retired and generation.users == 0:
+                await generation.session.close()
 
     def recheck(self) -> None:
         """Look at the certificate files again before the next request: a handshake has failed."""
@@ -74,8 +83,7 @@ class SessionPool:
             await self._current.session.close()
             self._current = None
 
-    async def fresh(self) -> _Generation:
-        """Raises Unreachable while the certificates can't be read and never could."""
+    async def _fresh(self) -> _Generation:
         now = self.clock.monotonic()
         if self._current is not None and now < self._check_at:
             return self._current
@@ -118,25 +126,6 @@ class SessionPool:
                 "Accept-Encoding": "identity",
             },
         )
-
-
-@attrs.define
-class Loan:
-    """The session of a pool while one request is on it, for `async with`."""
-
-    pool: SessionPool
-    _generation: _Generation = attrs.field(init=False)
-
-    async def __aenter__(self) -> aiohttp.ClientSession:
-        self._generation = await self.pool.fresh()
-        self._generation.users += 1
-        return self._generation.session
-
-    async def __aexit__(self, *_: object) -> None:
-        generation = self._generation
-        generation.users -= 1
-        if generation.is_retired and generation.users == 0:
-            await generation.session.close()
 
 
 @attrs.frozen

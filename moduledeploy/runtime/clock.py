@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
+    from collections.abc import Callable, Iterator
 
 
 class Timer(Protocol):
@@ -56,36 +56,21 @@ class SystemClock:
         return asyncio.get_running_loop().call_later(max(0.0, delay_s), callback)
 
 
-class move_on_after:  # noqa: N801  # used as a statement, like anyio's, and on every request: a generator would take twice as long
+@contextmanager
+def move_on_after(clock: Clock, seconds: float, *, shield: bool = False) -> Iterator[anyio.CancelScope]:
     """Leave the block after `seconds` of this clock; the scope's `cancelled_caught` tells whether that happened."""
-
-    def __init__(self, clock: Clock, seconds: float, *, shield: bool = False) -> None:
-        self._clock = clock
-        self._seconds = seconds
-        self._scope = anyio.CancelScope(shield=shield)
-
-    def __enter__(self) -> anyio.CancelScope:
-        """Begin to count."""
-        scope = self._scope.__enter__()
-        self._timer = self._clock.call_later(self._seconds, scope.cancel)
-        return scope
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        """Stop counting; takes the cancellation back that was its own."""
-        self._timer.cancel()
-        return self._scope.__exit__(kind, error, trace)
+    with anyio.CancelScope(shield=shield) as scope:
+        timer = clock.call_later(seconds, scope.cancel)
+        try:
+            yield scope
+        finally:
+            timer.cancel()
 
 
-class fail_after(move_on_after):  # noqa: N801  # used as a statement, like anyio's
+@contextmanager
+def fail_after(clock: Clock, seconds: float) -> Iterator[anyio.CancelScope]:
     """Raise TimeoutError out of the block after `seconds` of this clock."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        """Raises TimeoutError where the time was over before the block."""
-        caught = super().__exit__(kind, error, trace)
-        if self._scope.cancelled_caught:
-            raise TimeoutError(f"no end within {self._seconds:g} s")
-        return caught
+    with move_on_after(clock, seconds) as scope:
+        yield scope
+    if scope.cancelled_caught:
+        raise TimeoutError(f"no end within {seconds:g} s")
