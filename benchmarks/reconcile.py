@@ -146,7 +146,7 @@ class Family:
         for key in process.queue.due:
             turns.after(key, 0)
         process.cluster.keys = turns
-        process.queue = turns  # type: ignore[assignment]  # the same methods, without looking through all keys for the next
+        process.queue = turns  # type: ignore[assignment]  # it has what a turn calls, without looking through all keys for the next
 
     async def step(self, name: str, version: int) -> float:
         """CPU seconds per module."""

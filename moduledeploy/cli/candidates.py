@@ -29,7 +29,7 @@ def names(*kinds: str) -> Candidates:
 
 def revisions(ctx: Context, _: Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Numbers of the revisions of the ModuleDeployment that was named, each with its version."""
-    from moduledeploy.api.names import DEPLOYMENT_LABEL, MODULE_VERSION_LABEL, REVISION_LABEL  # noqa: PLC0415  # only where a cluster is asked
+    from moduledeploy.api.names import DEPLOYMENT_LABEL, MODULE_VERSION_LABEL, REVISION_LABEL  # noqa: PLC0415  # completing anything else needs none of it
 
     found = []
     for item in _ask(ctx, ("replica_sets",), f"{DEPLOYMENT_LABEL}={_deployment(ctx)}"):
@@ -64,7 +64,7 @@ def goals(_: Context, __: Parameter, incomplete: str) -> list[CompletionItem[str
 
 def contexts(ctx: Context, _: Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Contexts of the kubeconfig."""
-    from moduledeploy.cli.access.contexts import context_names  # noqa: PLC0415  # only for this
+    from moduledeploy.cli.access.contexts import context_names  # noqa: PLC0415  # it reads YAML, which completing commands and flags needn't
 
     return [CompletionItem(name) for name in context_names(_flag(ctx, "kubeconfig")) if name.startswith(incomplete)]
 
@@ -105,7 +105,7 @@ def _flag(ctx: Context, name: str) -> str | None:
 
 
 def _ask(ctx: Context, kinds: Sequence[str], labels: str = "") -> list[dict[str, Any]]:
-    from moduledeploy.cli.access.flags import Access  # noqa: PLC0415  # it offers what is here
+    from moduledeploy.cli.access.flags import Access  # noqa: PLC0415  # that module imports this one
     from moduledeploy.cli.reading.names import named  # noqa: PLC0415  # completing commands and flags needs no cluster
 
     access = Access(_flag(ctx, "kubeconfig"), _flag(ctx, "context"), _flag(ctx, "namespace"))

@@ -17,7 +17,6 @@ from moduledeploy.api.fields import DecodeError
 from moduledeploy.cli.access.contexts import context_names
 from moduledeploy.cli.access.exits import CliError, Exit, Unread
 from moduledeploy.cli.access.lean import import_config_only, import_logging_only
-from moduledeploy.cli.access.proxies import proxy_for
 from moduledeploy.cli.access.refusals import missing_right, not_found, said
 from moduledeploy.cli.access.unmeasured import Unmeasured
 from moduledeploy.controllers.failures import first_error
@@ -150,6 +149,7 @@ class _List(msgspec.Struct):
 async def connect(access: Access) -> AsyncIterator[Connection]:
     """The cluster that the flags name, for commands that `run` runs. Raises CliError and ConfigError."""
     import_config_only()
+    from moduledeploy.cli.access.proxies import proxy_for  # noqa: PLC0415  # urllib's HTTP is for those who connect
     from moduledeploy.kube.config import ConfigError, load_credentials  # noqa: PLC0415  # after the lean import of what it imports
     from moduledeploy.kube.transport import Transport  # noqa: PLC0415  # what reads a snapshot doesn't pay for HTTP
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import yaml
+
 
 def context_names(kubeconfig: str | None) -> list[str]:
     """Names of the contexts of this file, else of those of $KUBECONFIG or ~/.kube/config; what can't be read has none."""
-    import yaml  # noqa: PLC0415  # only for this
-
     paths = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     found: set[str] = set()
     for path in paths.split(os.pathsep):

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
-
-if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv6Address
 
 
 def proxy_for(host: str) -> str | None:
@@ -24,7 +20,7 @@ def proxy_for(host: str) -> str | None:
     return None if proxy_bypass(url.netloc) else proxies.get(url.scheme)
 
 
-def _address(text: str) -> IPv4Address | IPv6Address | None:
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)
     except ValueError:

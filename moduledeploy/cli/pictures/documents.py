@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import attrs
 import msgspec
+import yaml
 
 from moduledeploy.api.times import encode_time
 from moduledeploy.cli.pictures.words import steady
@@ -61,8 +62,6 @@ def text(body: dict[str, Any], form: str, *, is_one_of_many: bool = False) -> st
         encoded = msgspec.json.encode(body)
         made = (encoded if is_one_of_many else msgspec.json.format(encoded, indent=2)).decode()
         return "".join(map(_seen, made)) if not made.replace("\n", "").isprintable() else made
-    import yaml  # noqa: PLC0415  # a tenth of the start of a command that prints none
-
     made = yaml.safe_dump(body, sort_keys=False, allow_unicode=_is_seen(body), width=120).rstrip("\n")
     return f"---\n{made}" if is_one_of_many else made
 
