@@ -9,6 +9,7 @@ from moduledeploy.api.fields import DecodeError, Fields
 from moduledeploy.api.kinds import ModuleSource
 from moduledeploy.api.spec import (
     DEFAULT_MAX_UNAVAILABLE,
+    DEFAULT_PROGRESS_DEADLINE_S,
     PEER,
     DeploymentSpec,
     OnFailure,
@@ -57,7 +58,7 @@ def decode_deployment_spec(spec: dict[str, Any]) -> DeploymentSpec:
         pause=fields.flag("pause", default=None),
         max_unavailable=max_unavailable,
         min_ready_s=fields.integer("minReadySeconds", default=0),
-        progress_deadline_s=fields.integer("progressDeadlineSeconds", default=600, least=1),
+        progress_deadline_s=fields.integer("progressDeadlineSeconds", default=DEFAULT_PROGRESS_DEADLINE_S, least=1),
         revision_history_limit=fields.integer("revisionHistoryLimit", default=10),
         confirm_batch_num=fields.optional_integer("confirmBatchNum"),
         strategy=strategy,

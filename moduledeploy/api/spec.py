@@ -47,6 +47,7 @@ class Percent:
 
 
 DEFAULT_MAX_UNAVAILABLE: Final = Percent(25)  # as a Deployment's
+DEFAULT_PROGRESS_DEADLINE_S: Final = 600  # likewise
 
 
 @attrs.frozen
@@ -95,7 +96,7 @@ class DeploymentSpec:
     pause: bool | None = None
     max_unavailable: int | Percent = DEFAULT_MAX_UNAVAILABLE
     min_ready_s: int = 0
-    progress_deadline_s: int = 600
+    progress_deadline_s: int = DEFAULT_PROGRESS_DEADLINE_S
     revision_history_limit: int = 10
     confirm_batch_num: int | None = None
     strategy: Strategy = Strategy()

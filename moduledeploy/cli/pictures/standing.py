@@ -10,6 +10,7 @@ import attrs
 import msgspec
 
 from moduledeploy.api.names import WAITING_ANNOTATION
+from moduledeploy.api.spec import DEFAULT_PROGRESS_DEADLINE_S
 from moduledeploy.api.status import Progress
 from moduledeploy.api.times import at
 from moduledeploy.cli.pictures.words import age
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from moduledeploy.api.status import DeploymentStatus, Release
     from moduledeploy.cli.reading.kinds import ReadDeployment
 
-DEADLINE_S: Final = 600  # where the spec sets none
 UNOBSERVED_AFTER_S: Final = 10.0  # a running controller looks at a change within a second
 
 
@@ -95,7 +95,7 @@ def overdue(deployment: ReadDeployment, status: DeploymentStatus, now: float) ->
     elif release.progress is Progress.EXECUTING and release.deadline.held_at is None:
         condition = status.condition("Progressing")
         if condition is None or condition.status is not False:
-            limit = deployment.spec.get("progressDeadlineSeconds", DEADLINE_S)
+            limit = deployment.spec.get("progressDeadlineSeconds", DEFAULT_PROGRESS_DEADLINE_S)
             what, since = "the progress deadline has passed", release.deadline.progressed_at + limit
     late = now - since
     return f"{what} for {age(late)} and nobody decided: is the controller running?" if late > UNOBSERVED_AFTER_S else ""
