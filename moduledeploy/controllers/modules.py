@@ -16,7 +16,7 @@ from moduledeploy.controllers.failures import is_of_another
 from moduledeploy.controllers.resources import MODULES
 from moduledeploy.kube.errors import Invalid, NotFound
 from moduledeploy.kube.events import Reference
-from moduledeploy.kube.resources import JSON_PATCH, ObjectKey
+from moduledeploy.kube.resources import JSON_PATCH, MERGE_PATCH, ObjectKey
 from moduledeploy.rollout.module_status import held_status, moment, stuck_status, waiting_status
 from moduledeploy.runtime.backoff import Backoff
 from moduledeploy.runtime.text import one_line
@@ -54,16 +54,8 @@ class ModuleWriter:
         """Write a Module's status; False, and void, when it is gone or another one has its name."""
         status = attrs.evolve(status, message=one_line(status.message))
         body = module_status_patch(module.uid, status)
-        where = ObjectKey(key.namespace, module.name)
-        try:
-            wrote = await self.writer.patch(MODULES, where, body, subresource="status", content_type=JSON_PATCH)
-        except NotFound:
+        if not await self._patch(key, module.name, body, subresource="status", content_type=JSON_PATCH):
             return False
-        except Invalid as refusal:
-            if not is_of_another(refusal):
-                raise
-            return False
-        self.written.wrote(key, MODULES, wrote.resource_version)
         log = _log.warning if status.status == ModuleStatusWord.FAILED else _log.info
         told = {"message": status.message} if status.message else {}
         log("module", module=module.name, status=status.status, reason=status.reason, **told)
@@ -107,26 +99,31 @@ class ModuleWriter:
     async def label(self, key: BaseKey, module: Module, labels: Mapping[str, str | None]) -> None:
         """Write labels of that very Module; void when it is gone or another one has its name."""
         body = {"metadata": {"uid": module.metadata.uid, "labels": labels}}
-        try:
-            wrote = await self.writer.patch(MODULES, ObjectKey(key.namespace, module.metadata.name), body)
-        except NotFound:
-            return
-        except Invalid as refusal:
-            if not is_of_another(refusal):
-                raise
-            return
-        self.written.wrote(key, MODULES, wrote.resource_version)
-        _log.info("labels put back", module=module.metadata.name, labels=sorted(labels))
+        if await self._patch(key, module.metadata.name, body):
+            _log.info("labels put back", module=module.metadata.name, labels=sorted(labels))
 
     async def release(self, key: BaseKey, module: Wanted, meta: Metadata) -> bool:
         """Take this program's finalizer away; False where somebody else took the last one. Others that stay are named."""
         body = merge_finalizers(meta.finalizers, add=False, version=meta.resourceVersion)
-        try:
-            wrote = await self.writer.patch(MODULES, ObjectKey(key.namespace, meta.name), body)
-        except NotFound:
+        if not await self._patch(key, meta.name, body):
             return False
-        self.written.wrote(key, MODULES, wrote.resource_version)
         others = [name for name in meta.finalizers if name != names.FINALIZER]
         if others:
             await self.tell(key, module, held_status(module.status, others, round(self.clock.wall(), 6)))
+        return True
+
+    async def _patch(
+        self, key: BaseKey, name: str, body: object, *, subresource: str = "", content_type: str = MERGE_PATCH
+    ) -> bool:
+        """Write to a Module; False, and void, when it is gone or another one has its name."""
+        where = ObjectKey(key.namespace, name)
+        try:
+            wrote = await self.writer.patch(MODULES, where, body, subresource=subresource, content_type=content_type)
+        except NotFound:
+            return False
+        except Invalid as refusal:
+            if not is_of_another(refusal):
+                raise
+            return False
+        self.written.wrote(key, MODULES, wrote.resource_version)
         return True
