@@ -6,7 +6,7 @@ from moduledeploy.api.names import DEPLOYMENT_LABEL, MODULE_DEPLOYMENT
 from moduledeploy.controllers import resources
 from moduledeploy.controllers.facts import FamilyKey
 from moduledeploy.kube.resources import ObjectKey, Resource
-from tests.controllers.world import NAME, World
+from tests.controllers.world import NAME, World, deployed
 
 
 def orphan(world: World, resource: Resource) -> None:
@@ -15,17 +15,8 @@ def orphan(world: World, resource: Resource) -> None:
         world.patch(resource, body["metadata"]["name"], {"metadata": {"ownerReferences": None}})
 
 
-async def deployed(replicas: int = 3, bases: int = 5) -> World:
-    world = World()
-    world.add_bases(bases)
-    world.deploy("1", replicas=replicas)
-    world.start()
-    await world.rest()
-    return world
-
-
 async def test_modules_of_a_revision_deleted_without_them_come_back_under_the_new_one() -> None:
-    world = await deployed()
+    world = await deployed(replicas=3, bases=5)
     before = [module["metadata"]["uid"] for module in world.modules()]
     revision = world.api.list(resources.MODULE_REPLICA_SETS)[0]["metadata"]["name"]
 
@@ -48,7 +39,7 @@ async def test_modules_of_a_revision_deleted_without_them_come_back_under_the_ne
 
 
 async def test_a_deployment_made_again_takes_over_what_its_namesake_left() -> None:
-    world = await deployed()
+    world = await deployed(replicas=3, bases=5)
     before = [module["metadata"]["uid"] for module in world.modules()]
     world.patch(resources.MODULE_DEPLOYMENTS, NAME, {"metadata": {"finalizers": ["orphan"]}})
     world.delete()

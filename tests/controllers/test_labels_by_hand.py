@@ -8,7 +8,7 @@ from moduledeploy.api import names
 from moduledeploy.controllers import resources
 from moduledeploy.kube.resources import Resource
 from tests.controllers.memory_api import Body
-from tests.controllers.world import NAME, World
+from tests.controllers.world import NAME, World, deployed
 
 OURS = [
     names.MODULE_NAME_LABEL,
@@ -18,15 +18,6 @@ OURS = [
     names.REVISION_LABEL,
 ]
 OF_A_BASE = [names.BASE_NAME_LABEL, names.BASE_IP_LABEL]
-
-
-async def deployed(replicas: int = 2, bases: int = 3, **spec: object) -> World:
-    world = World()
-    world.add_bases(bases)
-    world.deploy("1", replicas=replicas, **spec)
-    world.start()
-    await world.rest()
-    return world
 
 
 def labels(world: World, resource: Resource) -> list[dict[str, str]]:

@@ -6,16 +6,7 @@ from moduledeploy.api import names
 from moduledeploy.controllers import resources
 from moduledeploy.kube.resources import ObjectKey
 from tests.controllers.memory_api import Body
-from tests.controllers.world import NAME, World, module
-
-
-async def deployed(replicas: int = 2, bases: int = 3, **spec: object) -> World:
-    world = World()
-    world.add_bases(bases)
-    world.deploy("1", replicas=replicas, **spec)
-    world.start()
-    await world.rest()
-    return world
+from tests.controllers.world import NAME, World, deployed, module
 
 
 def revisions(world: World) -> list[Body]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from moduledeploy.controllers.preflight import check_cluster
 from moduledeploy.kube.credentials import Credentials, TlsFiles
-from moduledeploy.kube.transport import Transport
-from moduledeploy.runtime.metrics import Metrics
-from tests.clock import ManualClock
+from tests.controllers.starting import check
 
 NOBODY = "https://127.0.0.1:1"
 UNVERIFIED = "API server not verified"
@@ -21,15 +17,9 @@ UNVERIFIED = "API server not verified"
 
 async def said_of(credentials: Credentials) -> list[str]:
     """Events of the log when a pod starts with these credentials and its server is away."""
-    clock = ManualClock()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with capture_logs() as told:
-        async with Transport(
-            credentials=credentials, user_agent="test", metrics=Metrics().client, clock=clock
-        ) as transport:
-            checking = asyncio.create_task(check_cluster(transport, kinds=(), namespace="", lease=None, in_pod=True))
-            await clock.run_until(checking.done)
-            await checking
+        await check(credentials, in_pod=True)
     return [entry["event"] for entry in told]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,11 @@ import pytest
 import yaml
 
 import moduledeploy
-from moduledeploy.controllers.preflight import StartError, check_cluster
+from moduledeploy.controllers.preflight import StartError
 from moduledeploy.controllers.served import STATUS_FIELDS
 from moduledeploy.devcluster.cluster import DevCluster
 from moduledeploy.kube.credentials import Credentials
-from moduledeploy.kube.transport import Transport
-from moduledeploy.runtime.metrics import Metrics
-from tests.clock import ManualClock
+from tests.controllers.starting import check
 
 CRDS = sorted((Path(moduledeploy.__file__).parent.parent / "manifests" / "crd").glob("module*.yaml"))
 
@@ -37,20 +34,13 @@ def paths(schema: dict[str, Any], above: str = "") -> Iterator[str]:
         yield from paths(below, f"{above}{name}.")
 
 
-async def check(change: Callable[[dict[str, Any]], object]) -> None:
-    """Start on a cluster whose CRDs were changed; waiting takes no time."""
-    clock = ManualClock()
+async def start_with(change: Callable[[dict[str, Any]], object]) -> None:
+    """Start on a cluster whose CRDs were changed."""
     async with DevCluster(controllers=False) as cluster:
         for crd in crds():
             change(crd)
             cluster.api.create("customresourcedefinitions.apiextensions.k8s.io", crd)
-        credentials = Credentials(host=cluster.url)
-        async with Transport(
-            credentials=credentials, user_agent="test", metrics=Metrics().client, clock=clock
-        ) as transport:
-            checking = asyncio.create_task(check_cluster(transport, kinds=(), namespace="", lease=None, in_pod=False))
-            await clock.run_until(checking.done)
-            await checking
+        await check(Credentials(host=cluster.url))
 
 
 def test_what_is_looked_for_is_what_our_crds_have() -> None:
@@ -60,7 +50,7 @@ def test_what_is_looked_for_is_what_our_crds_have() -> None:
 
 
 async def test_our_own_crds_keep_everything() -> None:
-    await check(lambda crd: None)
+    await start_with(lambda crd: None)
 
 
 async def test_crds_that_take_any_field_keep_everything() -> None:
@@ -69,7 +59,7 @@ async def test_crds_that_take_any_field_keep_everything() -> None:
         status.clear()
         status.update({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
 
-    await check(open_up)
+    await start_with(open_up)
 
 
 async def test_an_older_crd_is_named_with_the_fields_that_it_would_drop() -> None:
@@ -79,7 +69,7 @@ async def test_an_older_crd_is_named_with_the_fields_that_it_would_drop() -> Non
             del status_of(crd)["properties"]["releaseStatus"]["properties"]["batches"]
 
     with pytest.raises(StartError) as caught:
-        await check(age)
+        await start_with(age)
 
     assert str(caught.value) == (
         "moduledeployments.koupleless.alipay.com lacks status.message, status.releaseStatus.batches: the CRDs are of another"
@@ -89,7 +79,7 @@ async def test_an_older_crd_is_named_with_the_fields_that_it_would_drop() -> Non
 
 async def test_a_crd_without_the_status_subresource_is_named() -> None:
     with pytest.raises(StartError, match=r"^modules.koupleless.alipay.com lacks the subresource status: "):
-        await check(
+        await start_with(
             lambda crd: (
                 crd["spec"]["names"]["plural"] == "modules" and crd["spec"]["versions"][0]["subresources"].pop("status")
             )

@@ -7,7 +7,7 @@ from typing import Any
 from moduledeploy.api import names
 from moduledeploy.arklet.outcomes import BizState, Busy, Repeated, Unclear
 from moduledeploy.controllers import resources
-from tests.controllers.world import NAME, World
+from tests.controllers.world import NAME, World, deployed
 
 
 def status(world: World) -> dict[str, Any]:
@@ -23,15 +23,6 @@ async def after_five_minutes_of(answer: Busy | Repeated) -> World:
     world.deploy("1")
     world.start()
     await world.run_for(300)
-    return world
-
-
-async def deployed() -> World:
-    world = World()
-    world.add_bases(1)
-    world.deploy("1")
-    world.start()
-    await world.rest()
     return world
 
 
@@ -105,7 +96,7 @@ async def test_an_install_that_has_to_wait_says_so_and_asks_ever_more_rarely() -
 
 
 async def test_an_uninstall_without_an_answer_and_without_effect_says_so_and_can_be_given_up() -> None:
-    world = await deployed()
+    world = await deployed(replicas=1, bases=1)
     world.arklet.hung.add("orders:1")
     world.delete()
     await world.run_for(10)
@@ -118,7 +109,7 @@ async def test_an_uninstall_without_an_answer_and_without_effect_says_so_and_can
 
 
 async def test_giving_up_in_advance_uninstalls_where_the_base_answers() -> None:
-    world = await deployed()
+    world = await deployed(replicas=1, bases=1)
     world.annotate(resources.MODULES, world.modules()[0]["metadata"]["name"], force_delete="true")
 
     world.delete()

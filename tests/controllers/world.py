@@ -247,3 +247,13 @@ class World:
 
     def time(self) -> str:
         return datetime.fromtimestamp(int(self.clock.wall()), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def deployed(replicas: int = 2, bases: int = 3, **spec: Any) -> World:
+    """A world at rest after its first rollout."""
+    world = World()
+    world.add_bases(bases)
+    world.deploy("1", replicas=replicas, **spec)
+    world.start()
+    await world.rest()
+    return world
